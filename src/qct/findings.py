@@ -1,0 +1,247 @@
+"""What one stage hands to the next; `Analysis` is the whole result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qct.acquisition import Acquisition, Patient, Study
+from qct.flags import Flag, Status
+from qct.options import Options
+from qct.regions import Fissure
+from qct.volume import Volume
+
+# --- from read ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One group of images that could have been measured.
+
+    Attributes
+    ----------
+    verdict : str
+        ``chosen``, ``rejected`` (cannot be measured) or ``passed over`` (another one is better).
+    reason : str
+        One sentence, for people.
+    """
+
+    series_uid: str
+    series_number: int | None
+    description: str | None
+    modality: str | None
+    n_images: int
+    recon_kernel: str | None = None
+    slice_mm: float | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    """(z, y, x), z from positions."""
+    shape: tuple[int, int, int] | None = None
+    z_extent_mm: float | None = None
+    verdict: str = "rejected"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceSource:
+    """Where the slice at one z index of the `Volume` came from."""
+
+    path: Path
+    sop_class_uid: str | None
+    sop_instance_uid: str | None
+    frame: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What `read` hands over: one volume, and what is known about it."""
+
+    volume: Volume
+    patient: Patient
+    study: Study
+    acquisition: Acquisition
+    candidates: tuple[Candidate, ...] = ()
+    slices: tuple[SliceSource, ...] = ()
+    """One per z index; empty for a volume that did not come as DICOM slices."""
+    stored_axes: tuple[int, int, int] = (1, 2, 3)
+    """How the stored (slice, row, column) axes became (z, y, x): entry k is the stored axis (1-based)
+    that is now array axis k, negative if it was reversed."""
+    flags: frozenset[Flag] = frozenset()
+
+
+# --- from segment -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FissureFit:
+    """How well one lobe border is known.
+
+    Attributes
+    ----------
+    coverage : float
+        Share (0 to 1) of the border that seen fissure lies close to.
+    prior_distance : float
+        RMS Mahalanobis distance of the fitted shape from the population.
+    support : str
+        ``supported``, ``partly supported`` or ``population average``.
+    completeness_percent : float or None
+        Share of the lobe-to-lobe border area with a visible fissure.
+    error_mm : float or None
+        Expected error of the border.
+    """
+
+    fissure: Fissure
+    coverage: float
+    prior_distance: float
+    support: str
+    completeness_percent: float | None = None
+    error_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segmentation:
+    """Region numbers on the native grid, and how far to trust them.
+
+    Attributes
+    ----------
+    labels : (Z, Y, X) uint8
+        `qct.regions.Label` numbers, plus `qct.regions.DENSE` where the lung is airless.
+    method : mapping
+        Name and version of what made them, its settings; for the record.
+    region_flags : mapping
+        Region key to the doubts about that region alone.
+    flags : frozenset of Flag
+        Doubts about the whole.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    fissures: tuple[FissureFit, ...] = ()
+    method: Mapping[str, Any] = field(default_factory=dict)
+    region_flags: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
+    flags: frozenset[Flag] = frozenset()
+
+
+# --- from measure -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One number of one region."""
+
+    region: str
+    quantity: str
+    value: float | None
+    status: Status = Status.REPORTED
+    flags: frozenset[Flag] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Voxels of one region in 1-HU bins; `counts[b]` voxels have ``lowest_hu + b`` HU."""
+
+    region: str
+    lowest_hu: int
+    counts: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One flat picture to show in a report, upright for a radiologist (patient's right on the left).
+
+    Attributes
+    ----------
+    plane : str
+        ``axial``, ``coronal`` or ``sagittal``.
+    name : str
+        What is shown, as a key of the wording files.
+    position_mm : float
+        Where: LPS coordinate along the plane's normal.
+    hu : (H, W) int16
+    labels : (H, W) uint8
+    pixel_mm : (float, float)
+        Height and width of a pixel.
+    """
+
+    plane: str
+    name: str
+    position_mm: float
+    hu: npt.NDArray[np.int16]
+    labels: npt.NDArray[np.uint8]
+    pixel_mm: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """A number projected along the viewing direction, e.g. percent LAA-950 seen from the front.
+
+    Attributes
+    ----------
+    name : str
+        ``laa950_coronal`` and the like.
+    values : (H, W) float32
+        NaN outside the lung.
+    """
+
+    name: str
+    values: npt.NDArray[np.float32]
+    pixel_mm: tuple[float, float]
+
+
+# --- from interpret -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a number is shown with a caveat, or withheld."""
+
+    flag: Flag
+    says: str
+    """One sentence with this scan's figures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Is the scan good enough, on the whole and number by number.
+
+    Attributes
+    ----------
+    overall : Status
+        ``reported`` if nothing was found, ``caveat`` or ``withheld`` if it applies to any headline number.
+    reasons : tuple of Reason
+    calibration_hu : mapping
+        Measured HU of known substances (outside air, tracheal air, ...).
+    """
+
+    overall: Status
+    reasons: tuple[Reason, ...] = ()
+    calibration_hu: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """The whole result of one scan."""
+
+    scan: Scan
+    segmentation: Segmentation
+    measured: tuple[Measured, ...]
+    histograms: tuple[Histogram, ...]
+    views: tuple[View, ...]
+    projections: tuple[Projection, ...]
+    verdict: Verdict
+    options: Options
+    software: Mapping[str, str]
+    timings_s: Mapping[str, float]
+
+    def get(self, region: str, quantity: str) -> Measured:
+        """Return one number; KeyError if it was not asked for."""
+        for one in self.measured:
+            if one.region == region and one.quantity == quantity:
+                return one
+        raise KeyError(f"{region} {quantity}")
+
+    @property
+    def flags(self) -> frozenset[Flag]:
+        """Every doubt about the whole scan."""
+        return self.scan.flags | self.segmentation.flags | {r.flag for r in self.verdict.reasons}
