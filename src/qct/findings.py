@@ -1,6 +1,6 @@
 """What one stage hands to the next; `Analysis` is the whole result."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,14 @@ from qct.flags import Flag, Status
 from qct.options import Options
 from qct.regions import Fissure
 from qct.volume import Volume
+
+Progress = Callable[[str, float], None]
+"""Told by a stage while it works: what it is doing (a few words), and the share done (0 to 1)."""
+
+
+def no_progress(doing: str, share: float) -> None:
+    """Tell nobody."""
+
 
 # --- from read ----------------------------------------------------------------------------------
 

@@ -85,9 +85,10 @@ _RIGHT = (_RUL, _RML, _RLL, Label.RIGHT_LUNG)
 
 
 def _thirds() -> tuple[Region, ...]:
-    spans = (("", "", _RIGHT + _LEFT, None),) + tuple(
-        (f"{side}_", f"{side} ", labels, side)
-        for side, labels in ((Side.RIGHT, _RIGHT), (Side.LEFT, _LEFT))
+    spans = (
+        ("", "", _RIGHT + _LEFT, None),
+        ("right_", "right ", _RIGHT, Side.RIGHT),
+        ("left_", "left ", _LEFT, Side.LEFT),
     )
     return tuple(
         Region(
