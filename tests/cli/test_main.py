@@ -47,6 +47,25 @@ def test_an_interrupted_run_says_so_and_returns_130(refusing, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
+def test_a_fault_of_ours_is_named_without_a_traceback_or_patient_data(
+    refusing, capsys, monkeypatch
+):
+    monkeypatch.delenv("QCT_DEBUG", raising=False)
+    refusing(ValueError("Doe^Jane"))
+    assert cli.main([]) == 1
+    told = capsys.readouterr().err
+    assert "a fault of qct itself: ValueError in run" in told
+    assert "Doe" not in told
+    assert "Traceback" not in told
+
+
+def test_a_fault_of_ours_shows_its_traceback_when_asked(refusing, monkeypatch):
+    monkeypatch.setenv("QCT_DEBUG", "1")
+    refusing(ValueError("bad"))
+    with pytest.raises(ValueError, match="bad"):
+        cli.main([])
+
+
 def test_help_lists_every_command(capsys):
     with pytest.raises(SystemExit) as done:
         cli.main(["--help"])
