@@ -54,7 +54,7 @@ def test_a_fault_of_ours_is_named_without_a_traceback_or_patient_data(
     refusing(ValueError("Doe^Jane"))
     assert cli.main([]) == 1
     told = capsys.readouterr().err
-    assert "a fault of qct itself: ValueError in run" in told
+    assert "a fault of qct itself: ValueError in main, line" in told
     assert "Doe" not in told
     assert "Traceback" not in told
 
