@@ -349,7 +349,9 @@ def _fate(group: Group, chosen: Group | None) -> tuple[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    """Begin with a capital, except for the name of a file."""
+    is_name = "." in text.split(" ", 1)[0]
+    return (text if is_name else text[:1].upper() + text[1:]).rstrip(".") + "."
 
 
 def _praise(group: Group) -> str:

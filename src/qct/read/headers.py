@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import pydicom
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 HEADER_ERRORS = (
     InvalidDicomError,
@@ -197,7 +197,7 @@ def read_slices(path: Path, shown_path: Path) -> tuple[Slice, ...]:
         offset = file.tell()
         has_pixels = file.read(4) in _PIXEL_DATA
         syntax = _transfer_syntax(dataset)
-        if syntax.is_deflated:
+        if syntax == DeflatedExplicitVRLittleEndian:
             offset, has_pixels = -1, True
         sop_class = dataset.file_meta.get("MediaStorageSOPClassUID") if has_meta(dataset) else None
         place = _Place(
@@ -213,13 +213,20 @@ def read_slices(path: Path, shown_path: Path) -> tuple[Slice, ...]:
 def read_facts(path: Path) -> Any:
     """Read the elements of one file that are the same in a whole series, as a `pydicom.Dataset`.
 
+    What a multi-frame image says of all its frames stands beside what it says of itself.
+
     Raises
     ------
     One of `HEADER_ERRORS`
         If the file has become unreadable.
     """
     with path.open("rb") as file:
-        return _read(file, _FACT_TAGS)
+        dataset = _read(file, _FACT_TAGS)
+    for group in flat_groups(dataset.get("SharedFunctionalGroupsSequence") or ()):
+        for element in group:
+            if element.tag not in dataset:
+                dataset.add(element)
+    return dataset
 
 
 def _read(file: BinaryIO, tags: list[Any]) -> Any:
@@ -239,8 +246,7 @@ def _transfer_syntax(dataset: Any) -> UID:
     """Return the declared transfer syntax, or the one that the bytes turned out to have."""
     declared = dataset.file_meta.get("TransferSyntaxUID") if has_meta(dataset) else None
     if declared:
-        uid = UID(str(declared))
-        return uid if uid.is_transfer_syntax else UID(f"{uid}")
+        return UID(str(declared))
     implicit, little = dataset.original_encoding
     if implicit:
         return pydicom.uid.ImplicitVRLittleEndian
@@ -250,15 +256,15 @@ def _transfer_syntax(dataset: Any) -> UID:
 def _slices(dataset: Any, syntax: UID, place: _Place) -> Iterator[Slice]:
     """Make one `Slice` per frame."""
     n_frames = min(Elements([dataset]).integer("NumberOfFrames", 1), MAX_FRAMES)
-    shared = _flat(dataset.get("SharedFunctionalGroupsSequence") or ())
+    shared = flat_groups(dataset.get("SharedFunctionalGroupsSequence") or ())
     groups = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     for frame in range(max(1, n_frames)):
-        own = _flat(groups[frame : frame + 1])
+        own = flat_groups(groups[frame : frame + 1])
         elements = Elements([*own, *shared, dataset])
         yield _slice(elements, frame, syntax, place)
 
 
-def _flat(groups: Sequence[Any]) -> list[Any]:
+def flat_groups(groups: Sequence[Any]) -> list[Any]:
     """List the items of all functional groups of one frame; each group has a single item."""
     if not groups:
         return []
