@@ -6,12 +6,12 @@ that a volume has in common. What then still lies twice at one place is split by
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from qct.acquisition import KernelFamily
 from qct.errors import GeometryError, IdentityError, PixelError, ReadError, SeriesRefusedError
 from qct.findings import Candidate
-from qct.read.geometry import SAME_PLACE_MM, Grid, grid_of, positions_along_normal
+from qct.read.geometry import Grid, grid_of, positions_along_normal
 from qct.read.headers import Slice
 from qct.read.recon_kernels import recon_kernel
 
@@ -85,7 +85,6 @@ class Group:
     slices : tuple of Slice
     grid : Grid or None
         None if the group is rejected.
-    manufacturer : str or None
     refusal : ReadError or None
         Why it is rejected.
     n_doubles : int
@@ -93,7 +92,6 @@ class Group:
     """
 
     slices: tuple[Slice, ...]
-    manufacturer: str | None = None
     grid: Grid | None = None
     refusal: ReadError | None = None
     n_doubles: int = 0
@@ -101,7 +99,7 @@ class Group:
     @property
     def family(self) -> KernelFamily:
         """Family of the reconstruction kernel."""
-        return recon_kernel(self.slices[0].kernel, self.manufacturer).family
+        return recon_kernel(self.slices[0].kernel, self.slices[0].manufacturer).family
 
     @property
     def extent_mm(self) -> float:
@@ -109,9 +107,7 @@ class Group:
         return self.grid.spacing_mm[0] * len(self.slices) if self.grid else 0.0
 
 
-def groups_of(
-    slices: Iterable[Slice], manufacturer_of: Callable[[Slice], str | None]
-) -> list[Group]:
+def groups_of(slices: Iterable[Slice]) -> list[Group]:
     """Sort images into groups, and find out what each could be used for."""
     by_key: dict[object, list[Slice]] = {}
     for one in slices:
@@ -121,7 +117,7 @@ def groups_of(
         unique = _once(alike)
         n_doubles = len(alike) - len(unique)
         for part in _parts(unique):
-            group = Group(tuple(part), manufacturer_of(part[0]), n_doubles=n_doubles)
+            group = Group(tuple(part), n_doubles=n_doubles)
             groups.append(_judged(group))
     return groups
 
@@ -162,13 +158,11 @@ def _key(one: Slice) -> object:
         one.series_uid,
         one.modality,
         one.sop_class_uid,
-        one.image_type[:4],
+        one.image_type[:3],
         one.kernel,
         _rounded(one.orientation, 3),
         _rounded(one.pixel_mm, 4),
         (one.pixels.rows, one.pixels.columns),
-        one.has_contrast,
-        one.stack,
     )
 
 
@@ -185,22 +179,29 @@ def _once(slices: Sequence[Slice]) -> list[Slice]:
     return list(kept.values())
 
 
-def _parts(slices: list[Slice]) -> list[list[Slice]]:
+_Split = Callable[[Slice], object]
+
+_SPLITS: tuple[_Split, ...] = (
+    lambda one: one.image_type,
+    lambda one: one.stack,
+    lambda one: one.has_contrast,
+    lambda one: one.thickness_mm,
+    lambda one: one.acquisition,
+    lambda one: one.moment,
+)
+"""By what images are told apart that do not make one volume together, in this order."""
+
+
+def _parts(slices: list[Slice], splits: Sequence[_Split] = _SPLITS) -> list[list[Slice]]:
     """Split images of several acquisitions or moments, if they do not make one volume together."""
     if not _has_places(slices) or _is_regular(slices):
         return [slices]
-    splits: tuple[Callable[[Slice], object], ...] = (
-        lambda one: one.thickness_mm,
-        lambda one: one.acquisition,
-        lambda one: one.moment,
-        lambda one: (one.acquisition, one.moment),
-    )
-    for split in splits:
+    for k, split in enumerate(splits):
         parts: dict[object, list[Slice]] = {}
         for one in slices:
             parts.setdefault(split(one), []).append(one)
         if len(parts) > 1 and _are_apart(list(parts.values())):
-            return list(parts.values())
+            return [p for part in parts.values() for p in _parts(part, splits[k + 1 :])]
     return [slices]
 
 
@@ -209,7 +210,7 @@ def _are_apart(parts: Sequence[Sequence[Slice]]) -> bool:
 
     Volumes of their own cover the same place, or lie far apart; pieces follow each other.
     """
-    if any(len(part) < 2 or _lies_twice(part) for part in parts):
+    if any(len(part) < 2 for part in parts):
         return False
     spans = []
     for part in parts:
@@ -229,11 +230,6 @@ def _is_regular(slices: Sequence[Slice]) -> bool:
     except GeometryError:
         return False
     return True
-
-
-def _lies_twice(slices: Sequence[Slice]) -> bool:
-    along = sorted(positions_along_normal(slices))
-    return any(b - a < SAME_PLACE_MM for a, b in pairwise(along))
 
 
 def _judged(group: Group) -> Group:
@@ -353,7 +349,9 @@ def _fate(group: Group, chosen: Group | None) -> tuple[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    """Begin with a capital, except for the name of a file."""
+    is_name = "." in text.split(" ", 1)[0]
+    return (text if is_name else text[:1].upper() + text[1:]).rstrip(".") + "."
 
 
 def _praise(group: Group) -> str:

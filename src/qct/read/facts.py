@@ -205,7 +205,7 @@ def _is_iterative(facts: Facts, one: Slice, *, by_name: bool) -> bool | None:
 
 
 def _exposure_mas(facts: Facts) -> float | None:
-    mas = facts.number("Exposure")
+    mas = facts.number("Exposure") or facts.number("ExposureInmAs")
     if mas:
         return mas
     micro = facts.number("ExposureInuAs")

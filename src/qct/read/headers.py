@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pydicom
-from pydicom.datadict import tag_for_keyword
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.tag import Tag
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 HEADER_ERRORS = (
     InvalidDicomError,
@@ -37,33 +37,36 @@ HEADER_ERRORS = (
 
 FACT_KEYWORDS = (
     "PatientName PatientID PatientBirthDate PatientSex PatientAge PatientSize PatientWeight "
-    "StudyInstanceUID StudyID AccessionNumber StudyDescription StudyDate StudyTime "
-    "ReferringPhysicianName InstitutionName SeriesNumber SeriesDescription ProtocolName "
-    "BodyPartExamined AcquisitionDate AcquisitionTime SeriesDate SeriesTime ContentDate ContentTime "
-    "Manufacturer ManufacturerModelName SoftwareVersions KVP Exposure ExposureInuAs "
-    "XRayTubeCurrent ExposureTime CTDIvol ReconstructionAlgorithm PatientPosition "
+    "StudyID AccessionNumber StudyDescription StudyDate StudyTime "
+    "ReferringPhysicianName InstitutionName SeriesDescription ProtocolName "
+    "BodyPartExamined AcquisitionDate AcquisitionTime SeriesDate SeriesTime "
+    "Manufacturer ManufacturerModelName SoftwareVersions KVP Exposure ExposureInuAs ExposureInmAs "
+    "CTDIvol ReconstructionAlgorithm PatientPosition "
     "ContrastBolusAgent ContrastBolusAgentSequence ContrastBolusRoute ContrastBolusVolume "
-    "ContrastBolusStartTime ContrastBolusTotalDose ContrastBolusIngredient ImageComments"
+    "ContrastBolusStartTime ContrastBolusTotalDose ContrastBolusIngredient ImageComments "
+    "SharedFunctionalGroupsSequence"
 )
-"""Read from one slice of the chosen series."""
+"""Read from one slice of a series."""
 
 SLICE_KEYWORDS = (
-    "SOPClassUID SOPInstanceUID SeriesInstanceUID FrameOfReferenceUID Modality ImageType "
-    "AcquisitionNumber TemporalPositionIdentifier TriggerTime ConvolutionKernel SliceThickness "
-    "ImagePositionPatient ImageOrientationPatient PixelSpacing Rows Columns SamplesPerPixel "
-    "PhotometricInterpretation BitsAllocated BitsStored HighBit PixelRepresentation NumberOfFrames "
+    "PatientID PatientName PatientBirthDate StudyInstanceUID SeriesInstanceUID SeriesNumber "
+    "SOPClassUID SOPInstanceUID FrameOfReferenceUID Modality Manufacturer ImageType "
+    "AcquisitionNumber AcquisitionTime TemporalPositionIdentifier TriggerTime ContrastBolusAgent "
+    "ConvolutionKernel SliceThickness ImagePositionPatient ImageOrientationPatient PixelSpacing "
+    "Rows Columns SamplesPerPixel PhotometricInterpretation NumberOfFrames "
+    "BitsAllocated BitsStored HighBit PixelRepresentation "
     "RescaleSlope RescaleIntercept RescaleType PixelPaddingValue PixelPaddingRangeLimit "
     "LossyImageCompression MultienergyCTAcquisition "
     "SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
 )
 """Read from every slice."""
 
-_READ_KEYWORDS = f"{FACT_KEYWORDS} {SLICE_KEYWORDS}".split()
-_TAGS = {keyword: tag_for_keyword(keyword) for keyword in _READ_KEYWORDS}
-_TAGS |= {
-    keyword: tag_for_keyword(keyword)
-    for keyword in ("FrameType", "TemporalPositionIndex", "StackID", "FrameAcquisitionNumber")
-}
+FRAME_KEYWORDS = "FrameType TemporalPositionIndex StackID FrameAcquisitionNumber"
+"""Found in functional groups only."""
+
+_SLICE_TAGS = [Tag(keyword) for keyword in SLICE_KEYWORDS.split()]
+_FACT_TAGS = [Tag(keyword) for keyword in FACT_KEYWORDS.split()]
+_TAGS = {keyword: Tag(keyword) for keyword in f"{SLICE_KEYWORDS} {FRAME_KEYWORDS}".split()}
 _PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 
 MAX_FRAMES = 20_000
@@ -111,6 +114,7 @@ class Slice:
     moment: str | None
     """Time or temporal index, to tell phases apart."""
     stack: str | None
+    manufacturer: str | None
     kernel: str | None
     thickness_mm: float | None
     position_mm: tuple[float, ...] | None
@@ -126,15 +130,6 @@ class Slice:
     is_lossy: bool
     is_multienergy: bool
     series_number: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """One file: its elements, and its slices."""
-
-    elements: Any
-    """`pydicom.Dataset` without pixels."""
-    slices: tuple[Slice, ...]
 
 
 class Elements:
@@ -189,7 +184,7 @@ def has_meta(dataset: Any) -> bool:
     return getattr(dataset, "file_meta", None) is not None
 
 
-def read_header(path: Path, shown_path: Path) -> Header:
+def read_slices(path: Path, shown_path: Path) -> tuple[Slice, ...]:
     """Read one file up to its pixels.
 
     Raises
@@ -198,11 +193,11 @@ def read_header(path: Path, shown_path: Path) -> Header:
         If the file is no DICOM file, or is damaged before its pixels.
     """
     with path.open("rb") as file:
-        dataset = _read(file)
+        dataset = _read(file, _SLICE_TAGS)
         offset = file.tell()
         has_pixels = file.read(4) in _PIXEL_DATA
         syntax = _transfer_syntax(dataset)
-        if syntax.is_deflated:
+        if syntax == DeflatedExplicitVRLittleEndian:
             offset, has_pixels = -1, True
         sop_class = dataset.file_meta.get("MediaStorageSOPClassUID") if has_meta(dataset) else None
         place = _Place(
@@ -212,10 +207,29 @@ def read_header(path: Path, shown_path: Path) -> Header:
             has_pixels,
             str(sop_class or "") or None,
         )
-        return Header(dataset, tuple(_slices(dataset, syntax, place)))
+        return tuple(_slices(dataset, syntax, place))
 
 
-def _read(file: BinaryIO) -> Any:
+def read_facts(path: Path) -> Any:
+    """Read the elements of one file that are the same in a whole series, as a `pydicom.Dataset`.
+
+    What a multi-frame image says of all its frames stands beside what it says of itself.
+
+    Raises
+    ------
+    One of `HEADER_ERRORS`
+        If the file has become unreadable.
+    """
+    with path.open("rb") as file:
+        dataset = _read(file, _FACT_TAGS)
+    for group in flat_groups(dataset.get("SharedFunctionalGroupsSequence") or ()):
+        for element in group:
+            if element.tag not in dataset:
+                dataset.add(element)
+    return dataset
+
+
+def _read(file: BinaryIO, tags: list[Any]) -> Any:
     start = file.read(132)
     file.seek(0)
     # Without a preamble, DICOM still starts with a low group number (old archives, C-STORE dumps).
@@ -224,7 +238,7 @@ def _read(file: BinaryIO) -> Any:
     if start[128:132] != b"DICM" and not may_lack_preamble:
         raise InvalidDicomError
     return pydicom.dcmread(
-        file, stop_before_pixels=True, force=may_lack_preamble, specific_tags=_READ_KEYWORDS
+        file, stop_before_pixels=True, force=may_lack_preamble, specific_tags=tags
     )
 
 
@@ -232,8 +246,7 @@ def _transfer_syntax(dataset: Any) -> UID:
     """Return the declared transfer syntax, or the one that the bytes turned out to have."""
     declared = dataset.file_meta.get("TransferSyntaxUID") if has_meta(dataset) else None
     if declared:
-        uid = UID(str(declared))
-        return uid if uid.is_transfer_syntax else UID(f"{uid}")
+        return UID(str(declared))
     implicit, little = dataset.original_encoding
     if implicit:
         return pydicom.uid.ImplicitVRLittleEndian
@@ -243,15 +256,15 @@ def _transfer_syntax(dataset: Any) -> UID:
 def _slices(dataset: Any, syntax: UID, place: _Place) -> Iterator[Slice]:
     """Make one `Slice` per frame."""
     n_frames = min(Elements([dataset]).integer("NumberOfFrames", 1), MAX_FRAMES)
-    shared = _flat(dataset.get("SharedFunctionalGroupsSequence") or ())
+    shared = flat_groups(dataset.get("SharedFunctionalGroupsSequence") or ())
     groups = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     for frame in range(max(1, n_frames)):
-        own = _flat(groups[frame : frame + 1])
+        own = flat_groups(groups[frame : frame + 1])
         elements = Elements([*own, *shared, dataset])
         yield _slice(elements, frame, syntax, place)
 
 
-def _flat(groups: Sequence[Any]) -> list[Any]:
+def flat_groups(groups: Sequence[Any]) -> list[Any]:
     """List the items of all functional groups of one frame; each group has a single item."""
     if not groups:
         return []
@@ -278,6 +291,7 @@ def _slice(elements: Elements, frame: int, syntax: UID, place: _Place) -> Slice:
         acquisition=elements.text("FrameAcquisitionNumber") or elements.text("AcquisitionNumber"),
         moment=_moment(elements),
         stack=elements.text("StackID"),
+        manufacturer=elements.text("Manufacturer"),
         kernel=elements.text("ConvolutionKernel"),
         thickness_mm=elements.number("SliceThickness"),
         position_mm=elements.floats("ImagePositionPatient", 3),

@@ -13,7 +13,7 @@ from qct.findings import Candidate, Progress, no_progress
 from qct.read.choose import Group, best_first, candidates_of, groups_of, refuse_all
 from qct.read.discover import Haul, discovered, is_volume_file
 from qct.read.facts import Facts
-from qct.read.headers import HEADER_ERRORS, Header, Slice, read_header
+from qct.read.headers import HEADER_ERRORS, Slice, read_facts, read_slices
 
 NOT_IMAGES = {
     "1.2.840.10008.1.3.10": "DICOMDIR",
@@ -58,10 +58,9 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Groups of images, and the headers they come from."""
+    """Groups of images, and what else was found."""
 
     groups: tuple[Group, ...]
-    facts: dict[Path, Facts]
     n_files: int
     n_not_dicom: int
     n_unreadable: int
@@ -114,14 +113,23 @@ class Inventory:
 
     def describe(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
         """Add what only full headers say: the series description."""
-        texts = {
-            group.slices[0].series_uid or "": self.facts[group.slices[0].path]
-            for group in self.groups
-        }
+        first = {g.slices[0].series_uid or "": g.slices[0] for g in reversed(self.groups)}
         return tuple(
-            replace(c, description=texts[c.series_uid].text("SeriesDescription"))
+            replace(c, description=facts_of(first[c.series_uid]).text("SeriesDescription"))
             for c in candidates
         )
+
+
+def facts_of(one: Slice) -> Facts:
+    """Read the facts of the series that a slice belongs to."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Facts(read_facts(one.path))
+    except HEADER_ERRORS as trouble:
+        raise ReadError(
+            f"{one.shown_path.name} can no longer be read", hint="Check the disk, then try again."
+        ) from trouble
 
 
 @contextmanager
@@ -169,7 +177,7 @@ def _studies(inventory: Inventory, chosen: Group | None) -> Iterator[StudySurvey
     for group in inventory.groups:
         by_study.setdefault(group.slices[0].study_uid, []).append(group)
     for study_uid, groups in by_study.items():
-        facts = inventory.facts[groups[0].slices[0].path]
+        facts = facts_of(groups[0].slices[0])
         candidates = inventory.describe(candidates_of(groups, chosen))
         yield StudySurvey(
             study_uid, facts.date("StudyDate"), facts.text("StudyDescription"), candidates
@@ -177,26 +185,21 @@ def _studies(inventory: Inventory, chosen: Group | None) -> Iterator[StudySurvey
 
 
 def _inventory(haul: Haul, progress: Progress) -> Inventory:
-    headers, n_not_dicom, n_damaged = _headers(haul, progress)
-    facts = {h.slices[0].path: Facts(h.elements) for h in headers}
-    slices = [one for h in headers for one in h.slices if one.sop_class_uid not in NOT_IMAGES]
+    slices, n_not_dicom, n_damaged = _slices(haul, progress)
     if haul.only_series_of is not None:
         slices = _same_series(slices, haul.only_series_of)
-    groups = groups_of(slices, lambda one: facts[one.path].text("Manufacturer"))
-    volume_files = tuple(shown for path, shown in haul.files if is_volume_file(shown))
     return Inventory(
-        tuple(groups),
-        facts,
-        len(haul.files),
-        n_not_dicom,
-        haul.n_unreadable + n_damaged,
-        volume_files,
+        groups=tuple(groups_of(slices)),
+        n_files=len(haul.files),
+        n_not_dicom=n_not_dicom,
+        n_unreadable=haul.n_unreadable + n_damaged,
+        volume_files=tuple(shown for _, shown in haul.files if is_volume_file(shown)),
     )
 
 
-def _headers(haul: Haul, progress: Progress) -> tuple[list[Header], int, int]:
+def _slices(haul: Haul, progress: Progress) -> tuple[list[Slice], int, int]:
     """Read every header; count the files that are no DICOM, and the damaged ones."""
-    headers: list[Header] = []
+    slices: list[Slice] = []
     n_not_dicom = n_damaged = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of what it mends
@@ -204,12 +207,13 @@ def _headers(haul: Haul, progress: Progress) -> tuple[list[Header], int, int]:
             if k % 64 == 0:
                 progress("reading headers", k / len(haul.files))
             try:
-                headers.append(read_header(path, shown_path))
+                slices += read_slices(path, shown_path)
             except InvalidDicomError:
                 n_not_dicom += 1
             except HEADER_ERRORS:
                 n_damaged += 1
-    return headers, n_not_dicom, n_damaged
+    images = [one for one in slices if one.sop_class_uid not in NOT_IMAGES]
+    return images, n_not_dicom, n_damaged
 
 
 def _same_series(slices: list[Slice], file: Path) -> list[Slice]:

@@ -9,7 +9,7 @@ from qct.read.check import Scale, check_scale
 from qct.read.choose import Group, candidates_of
 from qct.read.facts import acquisition_of, is_lossy, patient_of, study_of
 from qct.read.geometry import MIN_OBLIQUE_DEG, MIN_SHEAR_DEG, Grid
-from qct.read.inventory import Inventory, taken_inventory
+from qct.read.inventory import Inventory, facts_of, taken_inventory
 
 
 def read_scan(
@@ -40,8 +40,8 @@ def read_scan(
             chosen.slices, chosen.grid, lambda doing, share: progress(doing, 0.5 + 0.5 * share)
         )
         scale = check_scale(volume)
-        facts = inventory.facts[chosen.slices[chosen.grid.order[0]].path]
         one = chosen.slices[chosen.grid.order[0]]
+        facts = facts_of(one)
         return Scan(
             volume=volume,
             patient=patient_of(facts),
