@@ -257,3 +257,18 @@ def quantities_of(profile: str) -> dict[str, Quantity]:
 
 QUANTITIES = quantities_of("default")
 """Every row by key, with the default definitions."""
+
+
+def markdown_table(profile: str = "default") -> str:
+    """Return the dictionary as the table of docs/metrics.md."""
+    lines = ["| key | label | unit (UCUM) | digits | definition | source |", "| --- " * 6 + "|"]
+    lines += [
+        f"| `{row.key}` | {_escaped(row.label)} | `{row.unit}` | {row.decimals} "
+        f"| {_escaped(row.definition)} | [{row.source}](references.md) |"
+        for row in quantities_of(profile).values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;").replace("|", "\\|")
