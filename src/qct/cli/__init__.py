@@ -18,7 +18,7 @@ from importlib import import_module
 from qct import __version__
 from qct.errors import QctError
 
-COMMANDS = ("analyze", "inspect", "phantom")
+COMMANDS = ("analyze", "inspect", "phantom", "coding", "codes")
 """Modules of this package, in the order in which ``qct --help`` lists them."""
 
 EPILOG = """\
