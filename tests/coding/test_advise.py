@@ -10,6 +10,7 @@ from qct.coding import StudyFacts, advise
 from qct.coding.checklist import elements
 from qct.coding.worksheet import Basis, Level, State
 from qct.order import Modifier, Order, Reading, Service, Signer, Smoking
+from qct.regions import LOBES
 
 CT = "2026-05-02"
 BEFORE, SAME, AFTER = date(2026, 5, 1), date(2026, 5, 2), date(2026, 5, 9)
@@ -17,7 +18,7 @@ FACTS = StudyFacts(
     study=Study(date=CT),
     gate="reported",
     software="qct 1",
-    lobes_measured=("right_upper_lobe",),
+    lobes_measured=tuple(lobe.key for lobe in LOBES),
 )
 SIGNED = Order(
     diagnoses=("J43.2",),
@@ -265,3 +266,12 @@ def test_what_is_there_is_found_with_its_text():
     assert values["contrast"] == "not given"
     assert values["attestation"] == "not concurrent"
     assert values["signer"] == "A. Reader, MD, 2026-05-09"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"gate": "withheld"}, "withholds numbers"), ({"lobes_measured": ()}, "0 of 5 lobes")],
+)
+def test_numbers_that_are_withheld_are_a_warning_to_the_coder(change, words):
+    assert words in said(advise(SIGNED, replace(FACTS, **change)), Level.WARNING)
+    assert words not in said(advise(SIGNED, FACTS))

@@ -3,9 +3,57 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qct.coding import StudyFacts
+from qct.coding import StudyFacts, advise
 from qct.coding.facts import day
+from qct.coding.show import worksheet_text
+from qct.order import Order
+
+NAMES = st.sampled_from(
+    [
+        "patient",
+        "study",
+        "acquisition",
+        "verdict",
+        "regions",
+        "software",
+        "options",
+        "segmentation",
+        "volume",
+        "name",
+        "date",
+        "time",
+        "age_years",
+        "has_contrast",
+        "kvp",
+        "overall",
+        "reasons",
+        "says",
+        "value",
+        "status",
+        "region",
+        "fissures",
+        "support",
+        "method",
+        "right_upper_lobe",
+        "spacing_mm",
+        "profile",
+        "views",
+        "limitations",
+        "addenda",
+        "analysed_at",
+    ]
+)
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.sampled_from(["", "x", "2026-05-02"])
+)
+JSON = st.recursive(PLAIN, lambda inside: st.lists(inside) | st.dictionaries(NAMES, inside))
 
 LOBE = {"mean_hu": {"value": -850.0, "status": "reported"}}
 
@@ -69,3 +117,9 @@ def test_the_day_of_the_acquisition_goes_before_that_of_the_study():
 def test_the_day_of_the_analysis_is_found_under_software():
     facts = StudyFacts.from_analysis({"software": {"analysed_at": "2026-05-09T08:00:00Z"}})
     assert facts.analysis_date == date(2026, 5, 9)
+
+
+@given(document=st.dictionaries(NAMES, JSON))
+def test_no_document_however_odd_breaks_the_worksheet(document):
+    text = worksheet_text(advise(Order(), StudyFacts.from_analysis(document)))
+    assert "Draft" in text

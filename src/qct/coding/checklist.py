@@ -1,6 +1,7 @@
 """What a report that survives an audit holds: each element found or missing."""
 
 from functools import cache
+from math import isfinite
 from typing import Any
 
 from qct.coding.catalogue import Kind, data, find, words
@@ -59,7 +60,8 @@ def _who(order: Order, facts: StudyFacts) -> dict[str, Any]:
 
 def _technique(facts: StudyFacts) -> dict[str, Any]:
     series = facts.acquisition
-    given = {True: "given", False: "not given", None: None}[series.has_contrast]
+    contrast = series.has_contrast
+    given = "given" if contrast is True else "not given" if contrast is False else None
     return {
         "kvp": _with_unit(series.kvp, "kV", 0),
         "recon_kernel": series.recon_kernel,
@@ -116,6 +118,6 @@ def _needs_reason(code: str) -> bool:
 
 def _with_unit(value: float | None, unit: str, decimals: int) -> str | None:
     """Write a number with its unit; None and what is no number stay missing."""
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or not isfinite(value):
         return None
     return f"{value:.{decimals}f} {unit}"

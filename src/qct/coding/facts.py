@@ -152,13 +152,14 @@ def _method(document: Mapping[str, Any], options: Mapping[str, Any]) -> str | No
 def _confidence(document: Mapping[str, Any]) -> str | None:
     """How far the lobe borders are supported by seen fissures."""
     fits = _table(document, "segmentation").get("fissures") or document.get("fissures")
-    rows = (
-        fits.items() if isinstance(fits, Mapping) else ((f.get("fissure"), f) for f in _list(fits))
-    )
+    if isinstance(fits, Mapping):
+        rows = list(fits.items())
+    else:
+        rows = [(_text(one.get("fissure")), one) for one in _list(fits) if isinstance(one, Mapping)]
     said = [
         f"{name}: {one['support']}"
         for name, one in rows
-        if isinstance(one, Mapping) and "support" in one
+        if isinstance(one, Mapping) and _text(one.get("support"))
     ]
     return "; ".join(said) or None
 

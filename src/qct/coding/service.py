@@ -6,7 +6,9 @@ from datetime import date
 from qct.coding.catalogue import CardVerdict, Code, Kind, find, normal, words
 from qct.coding.facts import StudyFacts
 from qct.coding.worksheet import Basis, Issue, Level, ServiceChoice
+from qct.flags import Status
 from qct.order import Order
+from qct.regions import LOBES
 
 EARLIER_CT = "0721T"
 SAME_ENCOUNTER = "0722T"
@@ -58,6 +60,11 @@ def check_service(order: Order, facts: StudyFacts, choice: ServiceChoice) -> Ite
             yield Issue(Level.WARNING, "service", words(f"service.{key}", **_dates(order, facts)))
     if not is_chest(order.service.anatomy):
         yield Issue(Level.SETTLE, "service", words("service.anatomy"))
+    if facts.gate == Status.WITHHELD:
+        yield Issue(Level.WARNING, "service", words("service.withheld"))
+    n = len(facts.lobes_measured)
+    if n < len(LOBES):
+        yield Issue(Level.WARNING, "service", words("service.lobes", n=n, all=len(LOBES)))
 
 
 def is_chest(anatomy: str | None) -> bool:

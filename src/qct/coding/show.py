@@ -5,7 +5,7 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
-from qct.coding.catalogue import Code, catalogue, words
+from qct.coding.catalogue import Code, Fact, catalogue, words
 from qct.coding.tables import PayerRow
 from qct.coding.worksheet import CodeAdvice, State, Worksheet
 
@@ -64,6 +64,7 @@ def worksheet_text(
     lines = ["CODING WORKSHEET", *_wrapped(sheet.standing), *sheet.statements, ""]
     lines += [f"SERVICE  {sheet.service.code or 'undecided'} ({sheet.service.basis.value})"]
     lines += _wrapped(sheet.service.reason, "  ")
+    lines += [line for fact in _service_facts(sheet) for line in _fact_lines(fact)]
     groups = {
         "MODIFIERS": sheet.modifiers,
         "DIAGNOSES": sheet.diagnoses,
@@ -98,6 +99,7 @@ def worksheet_html(
         payers=payers,
         texts=texts or {},
         rows=catalogue().values(),
+        service_facts=_service_facts(sheet),
         no_payers=words("standing.no_payers"),
     )
 
@@ -113,7 +115,16 @@ def _code_lines(one: CodeAdvice, texts: Mapping[str, str]) -> Iterator[str]:
     for label, state in one.evidence:
         yield f"      evidence {state.value}: {label}"
     for fact in one.row.facts if one.row else ():
-        yield from _wrapped(f"[{fact.status.value}] {fact.says}", "      ")
+        yield from _fact_lines(fact)
+
+
+def _service_facts(sheet: Worksheet) -> tuple[Fact, ...]:
+    """Facts of the proposed service."""
+    return catalogue()[sheet.service.code].facts if sheet.service.code else ()
+
+
+def _fact_lines(fact: Fact) -> list[str]:
+    return _wrapped(f"[{fact.status.value}] {fact.says}", "      ")
 
 
 def _checklist_lines(sheet: Worksheet) -> Iterator[str]:
