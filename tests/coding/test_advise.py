@@ -275,3 +275,9 @@ def test_what_is_there_is_found_with_its_text():
 def test_numbers_that_are_withheld_are_a_warning_to_the_coder(change, words):
     assert words in said(advise(SIGNED, replace(FACTS, **change)), Level.WARNING)
     assert words not in said(advise(SIGNED, FACTS))
+
+
+def test_missing_elements_are_named_even_if_nothing_has_to_be_settled():
+    sheet = advise(SIGNED, FACTS)
+    assert sheet.may_be_finalised
+    assert "Indication" in said(sheet, Level.WARNING)

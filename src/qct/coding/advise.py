@@ -1,7 +1,7 @@
 """From an order and the facts of a study to the worksheet. Pure: no file, no clock."""
 
 from qct.coding.catalogue import Kind, words
-from qct.coding.checklist import check_documentation
+from qct.coding.checklist import check_documentation, check_elements
 from qct.coding.diagnoses import check_diagnoses, check_taxonomy, describe_codes
 from qct.coding.facts import StudyFacts
 from qct.coding.modifiers import check_modifiers, describe_modifiers
@@ -34,6 +34,7 @@ def advise(order: Order, facts: StudyFacts) -> Worksheet:
         *check_modifiers(order, by_key),
         *check_diagnoses(order),
         *check_taxonomy(order),
+        *check_elements(checklist),
     )
     lacking = _lacking(by_key, issues)
     taxonomy = order.signer.taxonomy

@@ -1,12 +1,13 @@
 """What a report that survives an audit holds: each element found or missing."""
 
+from collections.abc import Iterator
 from functools import cache
 from math import isfinite
 from typing import Any
 
 from qct.coding.catalogue import Kind, data, find, words
 from qct.coding.facts import StudyFacts
-from qct.coding.worksheet import Element, State
+from qct.coding.worksheet import Element, Issue, Level, State
 from qct.order import Order
 from qct.regions import LOBES
 
@@ -24,6 +25,14 @@ def check_documentation(order: Order, facts: StudyFacts) -> tuple[Element, ...]:
         _who(order, facts) | _technique(facts) | _method(order, facts) | _physician(order, facts)
     )
     return tuple(_element(group, key, label, found[key]) for group, key, label in elements())
+
+
+def check_elements(checklist: tuple[Element, ...]) -> Iterator[Issue]:
+    """Say what is missing, so that a worksheet without open points does not hide a thin report."""
+    missing = [one.label for one in checklist if one.state is State.MISSING]
+    if missing:
+        says = words("standing.missing", n=len(missing), what="; ".join(missing))
+        yield Issue(Level.WARNING, "documentation", says)
 
 
 def _element(group: str, key: str, label: str, value: Any) -> Element:
