@@ -92,6 +92,13 @@ def save(ds: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> Path:
     return path
 
 
+def compress(ds: Dataset, syntax: str) -> None:
+    """Compress the pixels of a data set."""
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.compress(syntax, generate_instance_uid=False)
+
+
 def write(
     folder: Path,
     change: Change | None = None,
