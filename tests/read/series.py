@@ -41,7 +41,7 @@ def study(seed: str = "a") -> Dataset:
     ds.StudyInstanceUID = generate_uid(entropy_srcs=["study", seed])
     ds.SeriesInstanceUID = generate_uid(entropy_srcs=["series", seed])
     ds.FrameOfReferenceUID = generate_uid(entropy_srcs=["frame", seed])
-    ds.StudyDate, ds.StudyTime = "20240310", "081530"
+    ds.StudyDate, ds.StudyTime, ds.StudyID = "20240310", "081530", "1"
     ds.SOPClassUID = CT_CLASS
     ds.Modality = "CT"
     ds.Manufacturer = "SIEMENS"
