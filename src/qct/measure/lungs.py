@@ -9,11 +9,11 @@ import numpy.typing as npt
 from qct.findings import Histogram, Measured, Progress, no_progress
 from qct.flags import Flag, Status
 from qct.kernels.histogram import count_labels
-from qct.measure.density import LOWEST_HU, count_regions, density, floor_of
+from qct.measure.density import LOWEST_HU, N_BINS, count_regions, density, floor_of
 from qct.measure.statistics import HuCounts
 from qct.measure.thirds import thirds
 from qct.quantities import PROFILES, QUANTITIES
-from qct.regions import AIRWAY, DENSE, LUNG_REGIONS, N_LABELS, WHOLE_LUNG, Region, label_names
+from qct.regions import AIRWAY, DENSE, LUNG_REGIONS, N_LABELS, WHOLE_LUNG, Region, Slab, label_names
 from qct.volume import Volume
 
 MIN_VOXELS = 1000
@@ -106,12 +106,17 @@ def _count(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int6
     """Count (label, slab, HU)."""
     flat = np.ascontiguousarray(labels).reshape(volume.shape[0], -1)
     per_slice = count_labels(flat)
+    numbers = np.flatnonzero(per_slice.any(axis=1)).tolist()
     known = {0, *label_names().values()}
-    for number in np.flatnonzero(per_slice.any(axis=1)).tolist():
+    for number in numbers:
         if number not in known:
             msg = f"label {number} is no region"
             raise ValueError(msg)
-    return count_regions(volume.hu.reshape(flat.shape), flat, thirds(per_slice[:N_LABELS]))
+    slab_of = thirds(per_slice[:N_LABELS])
+    table = np.zeros((N_LABELS, len(Slab), N_BINS), np.int64)
+    n_rows = max(numbers, default=0) + 1
+    table[:n_rows] = count_regions(volume.hu.reshape(flat.shape), flat, slab_of[:n_rows])
+    return table
 
 
 @dataclass(frozen=True, slots=True)
