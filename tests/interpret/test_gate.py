@@ -208,7 +208,8 @@ def test_lungs_denser_than_in_full_breath_are_doubted():
     [
         ({"outside_air": -995.0, "tracheal_air": -980.0}, "reported"),
         ({"outside_air": -960.0}, "caveat"),
-        ({"tracheal_air": -940.0}, "withheld"),
+        ({"tracheal_air": -940.0}, "caveat"),
+        ({"tracheal_air": -900.0}, "withheld"),
         ({}, "reported"),
     ],
 )
