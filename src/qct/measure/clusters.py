@@ -6,19 +6,17 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
+from qct.quantities import CLUSTER_FIT_MM3, LARGE_CLUSTER_MM
 from qct.regions import WHOLE_LUNG
 from qct.volume import PADDING_HU, Volume
 
 THRESHOLD_HU = -950
 """Voxels below it are low (HU) [gevenois1996]."""
 
-FIT_MM3 = (5.0, 1000.0)
-"""Cluster volumes between which the power law is fitted (mm3): above what noise makes, below the few giants."""
-
 MIN_SIZES = 8
 """Fewer different cluster volumes than this do not make a line."""
 
-EDGES_MM = (1.5, 7.0, 15.0)
+EDGES_MM = (1.5, 7.0, LARGE_CLUSTER_MM)
 """Equivalent diameters that part the size classes (mm)."""
 
 
@@ -52,7 +50,9 @@ class Clusters:
     share_percent: tuple[float, ...]
 
 
-def laa_clusters(volume: Volume, labels: npt.NDArray[np.uint8]) -> Clusters:
+def laa_clusters(
+    volume: Volume, labels: npt.NDArray[np.uint8], *, or_equal: bool = False
+) -> Clusters:
     """Measure the clusters of low attenuation in both lungs.
 
     Parameters
@@ -61,6 +61,8 @@ def laa_clusters(volume: Volume, labels: npt.NDArray[np.uint8]) -> Clusters:
         Scan in full inspiration.
     labels : (Z, Y, X) uint8
         `qct.regions.Label` numbers; airways and airless lung are left out.
+    or_equal : bool
+        A voxel at the threshold counts as low.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def laa_clusters(volume: Volume, labels: npt.NDArray[np.uint8]) -> Clusters:
     is_lung = np.zeros(256, bool)
     is_lung[list(WHOLE_LUNG.labels)] = True
     low = is_lung[labels]
-    low &= (volume.hu < THRESHOLD_HU) & (volume.hu != PADDING_HU)
+    low &= (volume.hu < THRESHOLD_HU + or_equal) & (volume.hu != PADDING_HU)
     return _described(cluster_voxels(low), 1000.0 * volume.voxel_ml)
 
 
@@ -107,15 +109,20 @@ def cluster_voxels(low: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 def _described(n_voxels: npt.NDArray[np.int64], voxel_mm3: float) -> Clusters:
     mm3 = np.asarray(n_voxels * voxel_mm3, np.float64)
-    chosen = mm3[(mm3 >= FIT_MM3[0]) & (mm3 <= FIT_MM3[1])]
-    exponent, r_squared = power_law(mm3, FIT_MM3)
+    chosen = mm3[(mm3 >= CLUSTER_FIT_MM3[0]) & (mm3 <= CLUSTER_FIT_MM3[1])]
+    exponent, r_squared = power_law(mm3, CLUSTER_FIT_MM3)
     diameter_mm = np.cbrt(6.0 * mm3 / np.pi)
     in_class = np.bincount(
         np.digitize(diameter_mm, EDGES_MM), weights=n_voxels, minlength=len(EDGES_MM) + 1
     )
     share = 100.0 * in_class / max(int(n_voxels.sum()), 1)
     return Clusters(
-        int(n_voxels.size), exponent, r_squared, FIT_MM3, int(chosen.size), tuple(share.tolist())
+        int(n_voxels.size),
+        exponent,
+        r_squared,
+        CLUSTER_FIT_MM3,
+        int(chosen.size),
+        tuple(share.tolist()),
     )
 
 
