@@ -60,7 +60,7 @@ def assemble(
     turn = turn_of(grid)
     hu: HU16 = np.empty(turn.shape, np.int16)
     corners = outside_field(grid.shape[1], grid.shape[2])
-    jobs = [(slices[index], _place(hu, turn, k)) for k, index in enumerate(grid.order)]
+    jobs = [(slices[index], place_of(hu, turn, k)) for k, index in enumerate(grid.order)]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # here and not in the threads: filters are shared by all
         done = pool.map(lambda job: fill(job[0], job[1], corners), jobs)
@@ -135,7 +135,7 @@ def _rescaled(stored: Stored, one: Slice) -> npt.NDArray[np.int32]:
     return np.asarray(np.clip(hu, LOWEST_HU, HIGHEST_HU, out=hu))
 
 
-def _place(hu: HU16, turn: Turn, k: int) -> HU16:
+def place_of(hu: HU16, turn: Turn, k: int) -> HU16:
     """View the place of stored slice `k`, as stored: rows, columns."""
     stored_z, stored_y, stored_x = turn.stored_axes
     at = hu[len(hu) - 1 - k if stored_z < 0 else k]

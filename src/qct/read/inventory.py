@@ -156,6 +156,8 @@ def survey(
     ReadError
         If there is nothing at all to read.
     """
+    if is_volume_file(path) and path.is_file():
+        return Survey((), n_files=1, volume_files=(path,))
     with taken_inventory(path, progress) as inventory:
         chosen, refusal = None, None
         try:
