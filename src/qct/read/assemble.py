@@ -83,7 +83,10 @@ def fill(one: Slice, place: HU16, corners: npt.NDArray[np.bool_]) -> None:
     """Write the HU of one slice into its place, as stored: rows, columns."""
     stored = stored_values(one)
     if stored.shape != place.shape:
-        raise PixelError(f"{one.shown_path.name} holds {stored.shape} pixels, not {place.shape}")
+        raise PixelError(
+            f"{one.shown_path.name} holds {stored.shape} pixels, expected {place.shape}",
+            hint="Send this slice again.",
+        )
     nothing = padding_of(stored, one, corners)
     place[...] = _rescaled(stored, one)
     if nothing is not None:
