@@ -132,10 +132,10 @@ def _rescaled(stored: Stored, one: Slice) -> npt.NDArray[np.int32]:
     assert slope is not None
     assert intercept is not None
     if slope == 1 and intercept == int(intercept):
-        hu = np.add(stored, int(intercept), dtype=np.int32)
+        hu = stored.astype(np.int64 if stored.itemsize > 2 else np.int32) + int(intercept)
     else:
-        hu = np.rint(stored * slope + intercept).astype(np.int32)
-    return np.asarray(np.clip(hu, LOWEST_HU, HIGHEST_HU, out=hu))
+        hu = np.rint(stored * slope + intercept)
+    return np.asarray(np.clip(hu, LOWEST_HU, HIGHEST_HU), np.int32)
 
 
 def place_of(hu: HU16, turn: Turn, k: int) -> HU16:
