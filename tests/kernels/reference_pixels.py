@@ -1,5 +1,7 @@
 """What the kernels of `qct.kernels.pixels` mean. Slow, short, obviously right."""
 
+from itertools import groupby
+
 import numpy as np
 
 
@@ -104,3 +106,38 @@ def _stuffed(bits):
     bits += "1" * (-len(bits) % 8)
     plain = bytes(int(bits[k : k + 8], 2) for k in range(0, len(bits), 8))
     return plain.replace(b"\xff", b"\xff\0")
+
+
+def unpack_runs(data, n_bytes):
+    """Follow DICOM PS3.5 G.3.2 packet by packet."""
+    unpacked, waiting = b"", bytes(data)
+    while len(waiting) > 1 and len(unpacked) < n_bytes:
+        count, waiting = waiting[0], waiting[1:]
+        if count < 128:
+            unpacked, waiting = unpacked + waiting[: count + 1], waiting[count + 1 :]
+        elif count > 128:
+            unpacked, waiting = unpacked + waiting[:1] * (257 - count), waiting[1:]
+    n = min(len(unpacked), n_bytes)
+    return np.frombuffer(unpacked[:n_bytes].ljust(n_bytes, b"\0"), np.uint8), n
+
+
+def pack_runs(values):
+    """Pack bytes; runs of three or more as runs, all else as it is."""
+    packed, plain = b"", b""
+    for value, run in groupby(bytes(values)):
+        n = len(list(run))
+        if n < 3:
+            plain += bytes([value]) * n
+            continue
+        packed += _literal(plain)
+        plain = b""
+        while n > 0:
+            k = min(n, 128)
+            packed += bytes([257 - k, value]) if k > 1 else bytes([0, value])
+            n -= k
+    return packed + _literal(plain)
+
+
+def _literal(plain):
+    parts = (plain[k : k + 128] for k in range(0, len(plain), 128))
+    return b"".join(bytes([len(part) - 1]) + part for part in parts)

@@ -1,4 +1,4 @@
-"""The JPEG kernel agrees with its twin, and decodes what an encoder wrote."""
+"""The decoders agree with their twins, and decode what an encoder wrote."""
 
 import numpy as np
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.kernels import reference_pixels as reference
 
-from qct.kernels.pixels import decode_lossless_jpeg
+from qct.kernels.pixels import decode_lossless_jpeg, unpack_runs
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6)
 
@@ -58,3 +58,19 @@ def test_no_bytes_lead_out_of_the_image(data, table):
     assert 0 <= n <= 20
     assert pixels.min() >= 0
     assert pixels.max() < 65536
+
+
+@given(data=hnp.arrays(np.uint8, st.integers(0, 40)), n_bytes=st.integers(0, 50))
+def test_unpack_agrees_with_its_reference(data, n_bytes):
+    mine, n_mine = unpack_runs(data, n_bytes)
+    its, n_its = reference.unpack_runs(data, n_bytes)
+    assert n_mine == n_its
+    np.testing.assert_array_equal(mine, its)
+
+
+@given(values=hnp.arrays(np.uint8, st.integers(0, 300), elements=st.sampled_from([0, 1, 255])))
+def test_what_was_packed_is_unpacked(values):
+    packed = np.frombuffer(reference.pack_runs(values), np.uint8)
+    unpacked, n = unpack_runs(packed, values.size)
+    assert n == values.size
+    np.testing.assert_array_equal(unpacked, values)

@@ -12,7 +12,8 @@ from qct.read.recon_kernels import _table, recon_kernel, says_iterative
     ("manufacturer", "name", "family"),
     [
         ("SIEMENS", "B19f", "soft"),
-        ("SIEMENS", "B30f", "soft"),
+        ("SIEMENS", "B20f", "soft"),
+        ("SIEMENS", "B30f", "standard"),
         ("SIEMENS", "B31f", "standard"),
         ("SIEMENS", "B45f", "standard"),
         ("SIEMENS", "B46f", "sharp"),

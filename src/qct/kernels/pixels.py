@@ -1,4 +1,4 @@
-"""Decode compressed pixels: lossless JPEG (ISO/IEC 10918-1 annex H), the most common one in CT archives."""
+"""Decode compressed pixels: lossless JPEG (ISO/IEC 10918-1 annex H) and DICOM's run lengths (PS3.5 annex G)."""
 
 from typing import Any
 
@@ -172,3 +172,43 @@ def decode_lossless_jpeg(
                     predicted = (a + b) >> 1
             pixels[y, x] = (predicted + difference) & 0xFFFF
     return pixels, n_rows * n_columns
+
+
+@kernel
+def unpack_runs(data: npt.NDArray[np.uint8], n_bytes: int) -> tuple[npt.NDArray[np.uint8], int]:
+    """Unpack one segment of run-length coded bytes (DICOM PS3.5 G.3.2, the PackBits scheme).
+
+    Letters: B bytes packed; N bytes unpacked.
+
+    Parameters
+    ----------
+    data : (B,) uint8
+        Every packet is a count c and what it counts: c < 128, c + 1 bytes as they are; c > 128, one byte
+        257 - c times; c = 128, nothing.
+    n_bytes : int
+        N.
+
+    Returns
+    -------
+    unpacked : (N,) uint8
+    n_unpacked : int
+        Bytes that the data were enough for.
+    """
+    unpacked = np.zeros(n_bytes, np.uint8)
+    place, n = 0, 0
+    while place + 1 < len(data) and n < n_bytes:
+        count = int(data[place]) & 0xFF
+        place += 1
+        if count < 128:
+            n_copied = min(count + 1, n_bytes - n, len(data) - place)
+            for k in range(n_copied):
+                unpacked[n + k] = data[place + k]
+            place += count + 1
+            n += n_copied
+        elif count > 128:
+            n_copied = min(257 - count, n_bytes - n)
+            for k in range(n_copied):
+                unpacked[n + k] = data[place]
+            place += 1
+            n += n_copied
+    return unpacked, n

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.encaps import encapsulate, get_frame
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
+from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1, RLELossless
 
 from qct.errors import PixelError
+from qct.kernels.pixels import unpack_runs
 from qct.read import lossless_jpeg
 from qct.read.headers import PixelFormat, Slice
 
@@ -27,6 +29,8 @@ IMPLICIT_HEADER_BYTES = 8
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 DECODE_ERRORS = (
+    BytesLengthException,
+    InvalidDicomError,
     AttributeError,
     BufferError,
     EOFError,
@@ -139,7 +143,28 @@ def _decompressed(one: Slice, syntax: UID, data: bytes) -> Stored:
     if syntax in (JPEGLossless, JPEGLosslessSV1):
         with contextlib.suppress(lossless_jpeg.NotPlainError):
             return _as_stored(lossless_jpeg.decode(data), pixels)
+    if syntax == RLELossless:
+        return _run_lengths(data, pixels)
     return _by_pydicom(data, syntax, pixels)
+
+
+def _run_lengths(data: bytes, pixels: PixelFormat) -> Stored:
+    """Decode run lengths: one segment per byte of a pixel, the highest first (PS3.5 annex G)."""
+    n_planes = pixels.bits_allocated // 8
+    n_segments, *offsets = struct.unpack_from("<16L", data)
+    if n_segments != n_planes:
+        raise ValueError(n_segments)
+    n_pixels = pixels.rows * pixels.columns
+    planes = np.empty((n_pixels, n_planes), np.uint8)
+    packed = np.frombuffer(data, np.uint8)
+    for k, start in enumerate(offsets[:n_planes]):
+        end = offsets[k + 1] if k + 1 < n_planes else len(data)
+        planes[:, n_planes - 1 - k], n = unpack_runs(packed[start:end], n_pixels)
+        if n < n_pixels:
+            raise ValueError(n)
+    sign = "i" if pixels.is_signed else "u"
+    stored = planes.reshape(-1).view(f"<{sign}{n_planes}")
+    return _used_bits(stored.reshape(pixels.rows, pixels.columns), pixels)
 
 
 def _as_stored(bits: npt.NDArray[np.uint16], pixels: PixelFormat) -> Stored:

@@ -93,7 +93,9 @@ class Inventory:
         return NothingToReadError(
             f"no DICOM image among {self.n_files} files "
             f"({self.n_not_dicom} are not DICOM, {self.n_unreadable} cannot be read)",
-            hint="Hand in the folder of a CT series, or a zip file of it.",
+            hint=f"Hand in {self.volume_files[0].name} itself to measure a volume file."
+            if self.volume_files
+            else "Hand in the folder of a CT series, or a zip file of it.",
         )
 
     def _refuse_mixed(self, groups: tuple[Group, ...]) -> None:
@@ -156,6 +158,8 @@ def survey(
     ReadError
         If there is nothing at all to read.
     """
+    if is_volume_file(path) and path.is_file():
+        return Survey((), n_files=1, volume_files=(path,))
     with taken_inventory(path, progress) as inventory:
         chosen, refusal = None, None
         try:
