@@ -91,8 +91,10 @@ def laa_clusters(
         raise ValueError(msg)
     is_lung = np.zeros(256, bool)
     is_lung[list(WHOLE_LUNG.labels)] = True
-    low = is_lung[labels]
-    low &= (volume.hu < THRESHOLD_HU + or_equal) & (volume.hu != PADDING_HU)
+    below_hu = THRESHOLD_HU + or_equal
+    low = np.empty(volume.shape, bool)
+    for z, hu in enumerate(volume.hu):  # slice by slice: no second array of the whole volume
+        low[z] = is_lung[labels[z]] & (hu < below_hu) & (hu != PADDING_HU)
     return _described(cluster_voxels(low), 1000.0 * volume.voxel_ml)
 
 
