@@ -146,8 +146,10 @@ def test_a_truncated_lung_has_no_volume_and_no_thirds():
 
 
 def fit(fissure, coverage, error_mm=None):
+    worst = "population average", "partly supported", "supported"
+    support = worst[(coverage >= 0.15) + (coverage >= 0.4)]
     return FissureFit(
-        fissure=fissure, coverage=coverage, prior_distance=1, support="", error_mm=error_mm
+        fissure=fissure, coverage=coverage, prior_distance=1, support=support, error_mm=error_mm
     )
 
 
@@ -169,8 +171,9 @@ def test_lobes_carry_the_confidence_of_their_worst_border():
     assert by_lobe["right_upper_lobe"].flags == {Flag.FISSURE_NOT_SEEN}
     assert by_lobe["left_lower_lobe"].flags == {Flag.FISSURE_PARTLY_SEEN}
     assert verdict.overall is Status.REPORTED
-    assert "The right horizontal (minor) fissure was not seen (4 % of the border)" in " ".join(
-        reason.says for reason in verdict.reasons
+    assert (
+        "The right horizontal (minor) fissure was not seen (evidence along 4 % of the border)"
+        in " ".join(reason.says for reason in verdict.reasons)
     )
 
 

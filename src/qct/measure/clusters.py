@@ -91,8 +91,10 @@ def laa_clusters(
         raise ValueError(msg)
     is_lung = np.zeros(256, bool)
     is_lung[list(WHOLE_LUNG.labels)] = True
-    low = is_lung[labels]
-    low &= (volume.hu < THRESHOLD_HU + or_equal) & (volume.hu != PADDING_HU)
+    below_hu = THRESHOLD_HU + or_equal
+    low = np.empty(volume.shape, bool)
+    for z, hu in enumerate(volume.hu):  # slice by slice: no second array of the whole volume
+        low[z] = is_lung.take(labels[z]) & (hu < below_hu) & (hu != PADDING_HU)
     return _described(cluster_voxels(low), 1000.0 * volume.voxel_ml)
 
 
@@ -102,8 +104,9 @@ def cluster_voxels(low: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     if where[0].size == 0:
         return np.empty(0, np.int64)
     box = tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in where)
-    numbered = cc3d.connected_components(np.ascontiguousarray(low[box]), connectivity=26)
-    sizes = np.bincount(numbered.ravel())[1:].astype(np.int64)
+    cropped = np.ascontiguousarray(low[box])
+    numbered = cc3d.connected_components(cropped, connectivity=26)
+    sizes = np.bincount(numbered[cropped])[1:].astype(np.int64)
     return np.sort(sizes)[::-1]
 
 
