@@ -67,6 +67,9 @@ FILL_OVER_MEDIAN = 2.2
 """And by how much they exceed the median: in thick slices vessels are drawn out to little sheets, and every
 crest has more company (median 0.11 at 1.25 mm, 0.20 at 3 mm, 0.34 at 5 mm)."""
 
+FAINT_SHARE = 0.5
+"""A faint crest has at least this share of the company of a clear one."""
+
 MOST_POINTS = 60_000
 """More points are thinned to every n-th; each then weighs n times."""
 
@@ -128,7 +131,16 @@ class SheetPoints:
         )
 
 
-NO_POINTS = SheetPoints(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
+@dataclass(frozen=True)
+class Sheets:
+    """Points on sheets in one lung: `clear` ones, which may move a surface, and all with the `faint` ones."""
+
+    clear: SheetPoints
+    faint: SheetPoints
+
+
+_NO_POINTS = SheetPoints(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
+NO_SHEETS = Sheets(_NO_POINTS, _NO_POINTS)
 """A lung that shows nothing."""
 
 
@@ -161,7 +173,7 @@ def cut_lung_box(volume: Volume, lung: npt.NDArray[np.bool_], first: tuple[int, 
     return LungBox(hu, mask, start)
 
 
-def find_sheet_points(box: LungBox) -> SheetPoints:
+def find_sheet_points(box: LungBox) -> Sheets:
     """Find the points on sheets in one lung."""
     inside = edt.edt(box.mask, parallel=0) > PLEURA_MM / BOX_STEP_MM
     strength, normal, smooth = find_sheets(
@@ -184,10 +196,10 @@ def _choose_coplanar(
     crests: npt.NDArray[np.int32],
     facing: npt.NDArray[np.float32],
     strength: npt.NDArray[np.float32],
-) -> SheetPoints:
+) -> Sheets:
     """Keep the crests with enough others in their plane; the fuller it is, the more they weigh."""
     if not len(crests):
-        return NO_POINTS
+        return NO_SHEETS
     number = np.full(box.mask.shape, -1, np.int32)
     number[tuple(crests.T)] = np.arange(len(crests))
     reach = round(PLANE_REACH_MM / BOX_STEP_MM)
@@ -198,12 +210,12 @@ def _choose_coplanar(
     least = max(LEAST_FILL, FILL_OVER_MEDIAN * float(np.median(fill)))
     fullness = np.clip(2 * fill / least - 1.5, 0.5, 3.0)
     weight = np.clip(strength / _USUAL_STRENGTH, 0.3, 1.5) * fullness
-    kept = fill >= least
-    return SheetPoints(
-        crests[kept] * BOX_STEP_MM + box.origin_mm,
-        facing[kept].astype(np.float64),
-        weight[kept].astype(np.float64),
+    points = SheetPoints(
+        crests * BOX_STEP_MM + box.origin_mm,
+        facing.astype(np.float64),
+        weight.astype(np.float64),
     )
+    return Sheets(points.where(fill >= least), points.where(fill >= FAINT_SHARE * least))
 
 
 def derivative_taps(sigma: float) -> npt.NDArray[np.float32]:

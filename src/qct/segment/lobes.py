@@ -20,9 +20,9 @@ from qct.kernels.fields import divide_by_fields
 from qct.regions import DENSE, N_LABELS, Fissure, Label, Side
 from qct.segment.fissures import (
     BOX_STEP_MM,
-    NO_POINTS,
+    NO_SHEETS,
     LungBox,
-    SheetPoints,
+    Sheets,
     cut_lung_box,
     find_sheet_points,
 )
@@ -220,7 +220,7 @@ def _divide_lung(
     part = labels[lung.native]
     lobes = _apply(part, lung, [border.surface for border in borders])
     if _smallest_share(lobes, lung.side) < LEAST_LOBE_SHARE:
-        borders = _fit_borders(lung, model, features, NO_POINTS)
+        borders = _fit_borders(lung, model, features, NO_SHEETS)
         lobes = _apply(part, lung, [border.surface for border in borders])
     _absorb_islands(lobes, lung.side)
     part[...] = lobes
@@ -244,7 +244,7 @@ class _FittedBorder:
 
 
 def _fit_borders(
-    lung: _Lung, model: SidePrior, features: npt.NDArray[np.float64], points: SheetPoints
+    lung: _Lung, model: SidePrior, features: npt.NDArray[np.float64], sheets: Sheets
 ) -> list[_FittedBorder]:
     """Fit the oblique fissure, then the horizontal one above it."""
     frame, lattice = lung.frame, Lattice.over(lung.box)
@@ -253,20 +253,29 @@ def _fit_borders(
     for fissure in FISSURES_OF[lung.side]:
         above = borders[0].surface if borders else None
         if above is not None:
-            points = points.where(above.heights(points.position_mm) > ABOVE_OBLIQUE_MM)
+            sheets = _only_above(sheets, above)
         shape = model.surfaces[fissure]
         expected = model.predict(fissure, features, surprise)
-        coefficients = fit_modes(shape, expected, points.thinned(), frame)
+        coefficients = fit_modes(shape, expected, sheets.clear.thinned(), frame)
         surface = place_surface(shape.field_of(coefficients), frame, lattice)
-        surface = correct_locally(surface, points)
+        surface = correct_locally(surface, sheets.clear)
         surprise = coefficients - expected
         fit = judge(
             fissure,
-            measure_coverage(surface, lung.box, points, above),
+            measure_coverage(surface, lung.box, sheets, above),
             _mahalanobis(surprise, shape.covariance),
         )
         borders.append(_FittedBorder(surface, fit))
     return borders
+
+
+def _only_above(sheets: Sheets, surface: Surface) -> Sheets:
+    """Keep the points that lie clearly above a surface."""
+    clear, faint = (
+        points.where(surface.heights(points.position_mm) > ABOVE_OBLIQUE_MM)
+        for points in (sheets.clear, sheets.faint)
+    )
+    return Sheets(clear, faint)
 
 
 def _mahalanobis(deviation: npt.NDArray[np.float64], covariance: npt.NDArray[np.float64]) -> float:
