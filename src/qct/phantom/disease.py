@@ -47,7 +47,7 @@ def _add_holes(model: Model, spec: ChestSpec) -> None:
     lung = (counted > 0) & (counted < Label.AIRWAY)
     hu = model.hu
     already = np.count_nonzero(lung & (np.rint(hu) < LAA_BELOW_HU))
-    wanted = round(spec.laa / 100 * np.count_nonzero(lung)) - already
+    wanted = round(spec.laa / 100 * int(np.count_nonzero(lung))) - int(already)
     if wanted <= 0:
         return
     low, high = PARENCHYMA_HU

@@ -197,8 +197,10 @@ HILA: tuple[Tube, ...] = (
 CENTRAL_TENDON: tuple[Tube, ...] = (
     ((-88, -34, 14), (-160, -30, 14), 36),
     ((-90, 18, 2), (-220, 16, 2), 24),
+    ((-142, -68, -20), (-150, -76, 26), 19),
+    ((-150, -76, 26), (-185, -80, 16), 19),
 )
-"""Where the heart and the gullet lie on the diaphragm, and no lung comes between."""
+"""Where heart, gullet and fat pads lie on the diaphragm, and no lung comes between."""
 
 TRACHEA: Tube = ((135, -18, 0), (0, 2, 0), 8.6)
 MAIN_BRONCHI: tuple[Tube, ...] = (((0, 2, 0), (-12, 5, -22), 6.8), ((0, 2, 0), (-20, 8, 40), 6.2))
