@@ -45,7 +45,7 @@ def analyze(
         If it does not show lungs.
     """
     from qct.interpret import judge
-    from qct.measure import calibration, measure, project, take_views
+    from qct.measure import calibrate, measure, project, take_views
     from qct.read import read_scan
     from qct.segment import segment
 
@@ -58,7 +58,7 @@ def analyze(
         segmentation = segment(scan.volume, options=options, progress=told)
     with clock.stage("measure", "measuring") as told:
         counted = measure(scan.volume, segmentation.labels, profile=options.profile, progress=told)
-        calibration_hu = calibration(scan.volume, segmentation.labels)
+        calibration_hu = calibrate(scan.volume, segmentation.labels)
     with clock.stage("interpret", "judging"):
         verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu)
     with clock.stage("show", "taking views"):
