@@ -2,5 +2,6 @@
 
 from qct.segment.lobes import Lobes, divide_lobes
 from qct.segment.prior import Prior, default_prior
+from qct.segment.scan import segment
 
-__all__ = ["Lobes", "Prior", "default_prior", "divide_lobes"]
+__all__ = ["Lobes", "Prior", "default_prior", "divide_lobes", "segment"]
