@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from qct.errors import WriteError
 from qct.phantom import Compression, make_chest, write_series
