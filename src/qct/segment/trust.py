@@ -145,7 +145,8 @@ class Coverage:
     by_chance : float
         The same on copies of the border beside it.
     in_sight : float
-        Where the fissure shows, faintly too, less what would show by chance.
+        Where the fissure shows, faintly too, less what would show by chance. A lower bound: next to vessels
+        and the rim of the lung nothing is searched, yet that area counts.
     """
 
     near: float
