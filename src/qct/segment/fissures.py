@@ -67,6 +67,9 @@ FILL_OVER_MEDIAN = 2.2
 """And by how much they exceed the median: in thick slices vessels are drawn out to little sheets, and every
 crest has more company (median 0.11 at 1.25 mm, 0.20 at 3 mm, 0.34 at 5 mm)."""
 
+MOST_FILL = 0.75
+"""But no more than this is asked: where noise is low, most crests are fissure and the median is theirs."""
+
 FAINT_SHARE = 0.5
 """A faint crest has at least this share of the company of a clear one."""
 
@@ -207,7 +210,7 @@ def _choose_coplanar(
         crests, facing, number, reach, PLANE_COSINE, PLANE_OFFSET_MM / BOX_STEP_MM
     )
     fill = company / (np.pi * reach**2)
-    least = max(LEAST_FILL, FILL_OVER_MEDIAN * float(np.median(fill)))
+    least = float(np.clip(FILL_OVER_MEDIAN * np.median(fill), LEAST_FILL, MOST_FILL))
     fullness = np.clip(2 * fill / least - 1.5, 0.5, 3.0)
     weight = np.clip(strength / _USUAL_STRENGTH, 0.3, 1.5) * fullness
     points = SheetPoints(

@@ -308,10 +308,13 @@ def _renumber(side: Side) -> npt.NDArray[np.uint8]:
 
 
 def _smallest_share(lobes: npt.NDArray[np.uint8], side: Side) -> float:
-    counts = np.bincount(lobes.ravel(), minlength=N_LABELS)
-    counts = counts[:DENSE] + counts[DENSE:]
-    sizes = [int(counts[lobe]) for lobe in set(LOBES_BY_CASE[side])]
+    sizes = [_size(lobes, lobe) for lobe in set(LOBES_BY_CASE[side])]
     return min(sizes) / max(sum(sizes), 1)
+
+
+def _size(labels: npt.NDArray[np.uint8], lobe: Label) -> int:
+    """Count the voxels of a lobe, airless ones too."""
+    return sum(int(np.count_nonzero(labels == lobe + dense)) for dense in (0, DENSE))
 
 
 # --- topology -------------------------------------------------------------------------------------
@@ -376,11 +379,10 @@ def _region_flags(
 
 
 def _unusual_lobes(labels: npt.NDArray[np.uint8]) -> list[Label]:
-    counts = np.bincount(labels.ravel(), minlength=N_LABELS)
-    counts = counts[:DENSE] + counts[DENSE:]
-    total = sum(int(counts[lobe]) for lobe in USUAL_SHARE)
+    sizes = {lobe: _size(labels, lobe) for lobe in USUAL_SHARE}
+    total = sum(sizes.values())
     return [
         lobe
         for lobe, (mean, sd) in USUAL_SHARE.items()
-        if abs(counts[lobe] / total - mean) > UNUSUAL_SHARE_SD * sd
+        if abs(sizes[lobe] / total - mean) > UNUSUAL_SHARE_SD * sd
     ]

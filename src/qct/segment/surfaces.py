@@ -250,7 +250,10 @@ def correct_locally(
 def _correct_once(surface: Surface, points: SheetPoints, correction: Correction) -> Surface:
     distance, cosine = surface.measure(points)
     chosen = (np.abs(distance) < correction.reach_mm) & (cosine > _INLIER_COSINE)
-    cells = _average_in_cells(points.where(chosen), distance[chosen])
+    origin = (
+        surface.lattice.origin_mm
+    )  # cells move with the lung: a crop of the scan changes nothing
+    cells = _average_in_cells(points.where(chosen), distance[chosen], origin)
     if len(cells.offset_mm) < LEAST_CELLS:
         return surface
     return _shift(surface, cells.centre_mm, _solve_weights(cells, correction), correction)
@@ -265,11 +268,15 @@ class _Cells:
     noise_mm2: npt.NDArray[np.float64]
 
 
-def _average_in_cells(points: SheetPoints, distance: npt.NDArray[np.float64]) -> _Cells:
+def _average_in_cells(
+    points: SheetPoints,
+    distance: npt.NDArray[np.float64],
+    origin_mm: npt.NDArray[np.float64],
+) -> _Cells:
     """Average the points in cells, by weight."""
     if not len(points):
         return _Cells(np.zeros((0, 3)), np.zeros(0), np.zeros(0))
-    cell = np.floor(points.position_mm / CELL_MM).astype(np.int64)
+    cell = np.floor((points.position_mm - origin_mm) / CELL_MM).astype(np.int64)
     _, of_cell = np.unique(cell, axis=0, return_inverse=True)
     of_cell = of_cell.ravel()
     count = np.bincount(of_cell)

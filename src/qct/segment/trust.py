@@ -17,9 +17,9 @@ from qct.regions import Fissure
 from qct.segment.fissures import BOX_STEP_MM, LungBox, SheetPoints, Sheets
 from qct.segment.surfaces import LATTICE_STEP_MM, Surface
 
-# Set by looking at three scans, not validated. Borders that lay on the visible fissure over most of their course
-# had coverages of 0.49 and 0.54; those right in part and off elsewhere 0.18 to 0.31; those on a 5 mm scan, where
-# no fissure is to be seen, less than 0.02. Copies had at most 0.03.
+# Thresholds were set by looking at three scans; they are not validated. Borders that lay on the visible fissure
+# over most of their course had coverages of 0.49 and 0.54; those right in part and off elsewhere 0.18 to 0.31;
+# those on a 5 mm scan, where no fissure is to be seen, less than 0.02. Copies had at most 0.03.
 
 SUPPORTED = "supported"
 PARTLY_SUPPORTED = "partly supported"
@@ -145,7 +145,8 @@ class Coverage:
     by_chance : float
         The same on copies of the border beside it.
     in_sight : float
-        Where the fissure shows, faintly too, less what would show by chance.
+        Where the fissure shows, faintly too, less what would show by chance. A lower bound: next to vessels
+        and the rim of the lung nothing is searched, yet that area counts.
     """
 
     near: float
