@@ -15,6 +15,12 @@ GAS_MEDIAN_HU = -960
 CORE_MM = 3.5
 """What lies deeper in the pocket than this holds no partial volume of its wall."""
 
+NECK_MM = 1.5
+"""Half the width at which one part of a pocket leads on to the next."""
+
+MOST_GROWTH = 4.0
+"""A pocket is at most so many times its core; what grows more has run out into emphysema."""
+
 SMALLEST_POCKET_ML = 2.0
 """Smaller pockets cannot shift a lung's numbers."""
 
@@ -29,7 +35,7 @@ LOW_SHARE = 0.5
 
 
 def gas_pockets(blocks: Blocks, air: Mask, threshold_hu: int) -> Mask:
-    """Find the cores of gas pockets that tissue walls in, below the middle of the lungs.
+    """Find the gas pockets that tissue walls in, below the middle of the lungs.
 
     Parameters
     ----------
@@ -42,7 +48,7 @@ def gas_pockets(blocks: Blocks, air: Mask, threshold_hu: int) -> Mask:
     Returns
     -------
     cores : (K, J, I) bool
-        Each pocket without its outer `CORE_MM`.
+        Each pocket without the rim of partial volume.
     """
     spacing = blocks.spacing_mm
     cores = erode(air & (blocks.hu < GAS_BELOW_HU), CORE_MM, spacing)
@@ -58,7 +64,19 @@ def gas_pockets(blocks: Blocks, air: Mask, threshold_hu: int) -> Mask:
         here = parts == number
         if np.median(blocks.hu[here]) < GAS_MEDIAN_HU and _is_walled(blocks, here, threshold_hu):
             keep |= here
-    return keep
+    return _reached(blocks, keep, air)
+
+
+def _reached(blocks: Blocks, cores: Mask, air: Mask) -> Mask:
+    """Extend cores into the shallow ends of their pockets, unless that leads out into lung."""
+    if not cores.any():
+        return cores
+    shallow = erode(air & (blocks.hu < GAS_BELOW_HU), NECK_MM, blocks.spacing_mm)
+    parts = cc3d.connected_components(shallow, connectivity=6)
+    sizes, inner = np.bincount(parts.ravel()), np.bincount(parts[cores], minlength=parts.max() + 1)
+    extend = (inner > 0) & (sizes <= MOST_GROWTH * inner)
+    extend[0] = False
+    return np.asarray(extend[parts] | cores)
 
 
 def _is_walled(blocks: Blocks, core: Mask, threshold_hu: int) -> bool:

@@ -237,10 +237,10 @@ def _described(
 ) -> Lungs:
     """Add flags and figures."""
     counts = np.bincount(labels.ravel(), minlength=DENSE * 2).astype(float) * volume.voxel_ml
-    plain_ml = {side: counts[label] for side, label in LUNG_LABELS.items()}
-    dense_ml = {side: counts[label + DENSE] for side, label in LUNG_LABELS.items()}
+    plain_ml = {side: float(counts[label]) for side, label in LUNG_LABELS.items()}
+    dense_ml = {side: float(counts[label + DENSE]) for side, label in LUNG_LABELS.items()}
     total_ml = {side: plain_ml[side] + dense_ml[side] for side in LUNG_LABELS}
-    method["airway_ml"] = counts[Label.AIRWAY]
+    method["airway_ml"] = float(counts[Label.AIRWAY])
     for side, name in ((RIGHT, "right"), (LEFT, "left")):
         method[f"{name}_ml"] = total_ml[side]
         method[f"{name}_dense_percent"] = 100 * dense_ml[side] / max(total_ml[side], 1e-9)

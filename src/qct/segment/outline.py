@@ -11,7 +11,7 @@ from qct.segment.sides import RIGHT
 CLOSE_MM = 7.0
 """Vessels at the hilum and nodules at the pleura up to twice this width belong to the lung."""
 
-DENSE_REACH_MM = 20.0
+DENSE_REACH_MM = 35.0
 """Airless lung is looked for in dents of the aerated lung up to twice this width."""
 
 DENSE_HU = (-50, 150)

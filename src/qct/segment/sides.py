@@ -25,7 +25,10 @@ ISLAND_ML = 2.0
 MAIN_SHARE = 0.1
 """A smaller share of the largest air space is an island; below the middle of the lungs it is bowel."""
 
-MIDDLE_MM = 15.0
+OESOPHAGUS_ML = 20.0
+"""An air space of the oesophagus or of a tracheal pouch is smaller."""
+
+MIDDLE_MM = 30.0
 """Separate air this close to the middle is trachea, oesophagus or bowel."""
 
 
@@ -65,7 +68,11 @@ def part_sides(blocks: Blocks, air: Mask, gas: Mask, middle: float, threshold_hu
     found = cc3d.statistics(parts)
     sizes_ml = found["voxel_counts"] * blocks.block_ml
     joined = False
-    main = found["bounding_boxes"][int(np.argmax(np.where(np.arange(len(sizes_ml)), sizes_ml, 0)))]
+    if len(sizes_ml) < 2:
+        return Sides(markers, joined)
+    mains = [n for n in range(1, len(sizes_ml)) if sizes_ml[n] >= MAIN_SHARE * sizes_ml[1:].max()]
+    spans = [found["bounding_boxes"][n][0] for n in mains]
+    height = slice(min(one.start for one in spans), max(one.stop for one in spans))
     for number in range(1, len(sizes_ml)):
         if sizes_ml[number] < ISLAND_ML:
             continue
@@ -80,7 +87,8 @@ def part_sides(blocks: Blocks, air: Mask, gas: Mask, middle: float, threshold_hu
             side = RIGHT if x < middle else LEFT
             if sizes_ml[number] < MAIN_SHARE * sizes_ml[1:].max():
                 off_mm = abs(x - middle) * blocks.spacing_mm[2]
-                if not _is_lung_island(found["centroids"][number][0], off_mm, main[0]):
+                z = found["centroids"][number][0]
+                if not _is_lung_island(z, off_mm, height, float(sizes_ml[number])):
                     side = OTHER
             markers[box][here] = side
     basins = _part_from_gas(blocks, air, gas, markers, threshold_hu)
@@ -88,9 +96,10 @@ def part_sides(blocks: Blocks, air: Mask, gas: Mask, middle: float, threshold_hu
     return Sides(basins, joined)
 
 
-def _is_lung_island(z: float, off_mm: float, height: slice) -> bool:
+def _is_lung_island(z: float, off_mm: float, height: slice, ml: float) -> bool:
     """Tell whether a small separate air space may be lung: apart from the middle, in the upper half."""
-    return off_mm > MIDDLE_MM and (height.start + height.stop) / 2 < z < height.stop
+    apart = off_mm > (MIDDLE_MM if ml < OESOPHAGUS_ML else MIDDLE_MM / 2)
+    return apart and (height.start + height.stop) / 2 < z < height.stop
 
 
 def _seeds_of_two(blocks: Blocks, here: Mask, middle: float) -> npt.NDArray[np.uint8] | None:
