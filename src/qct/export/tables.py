@@ -1,7 +1,7 @@
 """``analysis.json`` and ``measurements.csv``: every number with its unit, status and flags.
 
-The layout of the JSON is a contract: ``analysis.schema.json`` beside this module. Everything but the
-section ``run`` is the same, byte for byte, for the same scan, options and version.
+The layout of the JSON is a contract: ``analysis.schema.json`` beside this module. Everything but
+``started`` and ``timings_s`` is the same, byte for byte, for the same scan, options and version.
 """
 
 import csv
@@ -42,7 +42,7 @@ def analysis_json(analysis: Analysis, *, started: str | None = None) -> str:
     ----------
     analysis : Analysis
     started : str, optional
-        When the run began (ISO 8601); goes into the section ``run``, which alone differs between runs.
+        When the run began (ISO 8601); it and ``timings_s`` alone differ between runs.
     """
     record = analysis_record(analysis, started=started)
     return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -67,7 +67,8 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "fissures": {one.fissure.value: _fissure(one) for one in analysis.segmentation.fissures},
         "verdict": _verdict(analysis),
         "flags": _flags(analysis),
-        "run": {"started": started, "timings_s": dict(analysis.timings_s)},
+        "started": started,
+        "timings_s": dict(analysis.timings_s),
     }
     plain: dict[str, Any] = _plain(record)
     return plain
