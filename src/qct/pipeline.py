@@ -45,7 +45,8 @@ def analyze(
         If it does not show lungs.
     """
     from qct.interpret import judge
-    from qct.measure import calibrate, measure, project, take_views
+    from qct.measure import calibrate, measure
+    from qct.measure.views import project, take_views
     from qct.read import read_scan
     from qct.segment import segment
 
@@ -80,16 +81,16 @@ def analyze(
 
 def results(analysis: Analysis, progress: Progress = no_progress) -> dict[str, bytes]:
     """Turn an analysis into the files of its result folder: file name to content."""
-    from qct.export import analysis_json, labels_nifti, measurements_csv
+    from qct.export import analysis_json, measurements_csv, nifti_bytes
     from qct.report import build, write_html, write_pdf
 
     document = build(analysis)
     makers: dict[str, Callable[[], bytes]] = {
-        "labels.nii.gz": lambda: labels_nifti(analysis),
+        "labels.nii.gz": lambda: nifti_bytes(analysis.scan.volume, analysis.segmentation.labels),
         "report.html": lambda: write_html(document),
         "report.pdf": lambda: write_pdf(document),
-        "measurements.csv": lambda: measurements_csv(analysis),
-        "analysis.json": lambda: analysis_json(analysis),
+        "measurements.csv": lambda: measurements_csv(analysis).encode(),
+        "analysis.json": lambda: analysis_json(analysis).encode(),
     }
     files = {}
     for done, (name, make) in enumerate(makers.items()):

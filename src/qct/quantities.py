@@ -15,6 +15,23 @@ HAA_HU = (-600, -250)
 PERCENTILES = (10, 15)
 """Percentiles of HU that are reported (percent)."""
 
+PATTERN_KEYS = (
+    "laa950_upper_lower_ratio",
+    "laa_cluster_d",
+    "laa_cluster_r_squared",
+    "laa_cluster_large_percent",
+)
+"""Measured for the lungs only: the ratio for both, right and left, the clusters for both."""
+
+CLUSTER_FIT_MM3 = (5.0, 1000.0)
+"""Cluster volumes between which the power law is fitted (mm3): above what noise makes, below the few giants."""
+
+LARGE_CLUSTER_MM = 15.0
+"""Equivalent diameter from which a cluster counts as large (mm)."""
+
+MIN_RATIO_PERCENT = 1.0
+"""A ratio of thirds needs this much LAA-950 in one of them (percent)."""
+
 HEADLINE = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
 """What a reader looks at first; the overall verdict is about these."""
 
@@ -244,6 +261,43 @@ def _shares(profile: Profile) -> tuple[Quantity, ...]:
     )
 
 
+def _pattern(profile: Profile) -> tuple[Quantity, ...]:
+    operator = "<=" if profile.counts_threshold else "<"
+    low, high = CLUSTER_FIT_MM3
+    definitions = {
+        "laa950_upper_lower_ratio": (
+            "LAA-950, upper / lower third",
+            2,
+            f"LAA-950 of the upper third / of the lower third, if either is {MIN_RATIO_PERCENT:.0f} % or more.",
+            "qct",
+        ),
+        "laa_cluster_d": (
+            "Cluster exponent D",
+            2,
+            f"Slope of log number against log volume of 26-connected clusters of HU {operator} -950, "
+            f"{low:.0f} to {high:.0f} mm3.",
+            "mishima1999",
+        ),
+        "laa_cluster_r_squared": (
+            "R squared of D",
+            2,
+            "Share of the variance that the line behind D explains.",
+            "mishima1999",
+        ),
+        "laa_cluster_large_percent": (
+            "LAA-950 in large clusters",
+            0,
+            f"Share of the voxels with HU {operator} -950 in clusters of {LARGE_CLUSTER_MM:.0f} mm "
+            "equivalent diameter or more.",
+            "qct",
+        ),
+    }
+    return tuple(
+        Quantity(key, label, "%" if key.endswith("percent") else "1", decimals, definition, source)
+        for key, (label, decimals, definition, source) in definitions.items()
+    )
+
+
 def quantities_of(profile: str) -> dict[str, Quantity]:
     """Return the dictionary as one profile has it; KeyError for an unknown profile.
 
@@ -251,7 +305,7 @@ def quantities_of(profile: str) -> dict[str, Quantity]:
     'LAA-950 (<= -950 HU)'
     """
     chosen = PROFILES[profile]
-    parts = (_amounts, _moments, _percentiles, _shares)
+    parts = (_amounts, _moments, _percentiles, _shares, _pattern)
     return {row.key: row for part in parts for row in part(chosen)}
 
 

@@ -141,12 +141,15 @@ def test_a_truncated_lung_has_no_volume_and_no_thirds():
         assert numbers[region, "volume_ml"].status is Status.WITHHELD
         assert numbers[region, "mean_hu"].status is Status.CAVEAT
     assert statuses(numbers, "upper_third", HEADLINE) == {Status.WITHHELD}
+    assert numbers["whole_lung", "laa950_upper_lower_ratio"].status is Status.WITHHELD
     assert statuses(numbers, "left_lung", HEADLINE) == {Status.REPORTED}
 
 
 def fit(fissure, coverage, error_mm=None):
+    worst = "population average", "partly supported", "supported"
+    support = worst[(coverage >= 0.15) + (coverage >= 0.4)]
     return FissureFit(
-        fissure=fissure, coverage=coverage, prior_distance=1, support="", error_mm=error_mm
+        fissure=fissure, coverage=coverage, prior_distance=1, support=support, error_mm=error_mm
     )
 
 
@@ -168,8 +171,9 @@ def test_lobes_carry_the_confidence_of_their_worst_border():
     assert by_lobe["right_upper_lobe"].flags == {Flag.FISSURE_NOT_SEEN}
     assert by_lobe["left_lower_lobe"].flags == {Flag.FISSURE_PARTLY_SEEN}
     assert verdict.overall is Status.REPORTED
-    assert "The right horizontal (minor) fissure was not seen (4 % of the border)" in " ".join(
-        reason.says for reason in verdict.reasons
+    assert (
+        "The right horizontal (minor) fissure was not seen (evidence along 4 % of the border)"
+        in " ".join(reason.says for reason in verdict.reasons)
     )
 
 
@@ -208,7 +212,8 @@ def test_lungs_denser_than_in_full_breath_are_doubted():
     [
         ({"outside_air": -995.0, "tracheal_air": -980.0}, "reported"),
         ({"outside_air": -960.0}, "caveat"),
-        ({"tracheal_air": -940.0}, "withheld"),
+        ({"tracheal_air": -940.0}, "caveat"),
+        ({"tracheal_air": -900.0}, "withheld"),
         ({}, "reported"),
     ],
 )
@@ -254,6 +259,14 @@ def test_every_rule_is_about_measured_quantities_and_regions():
     for rule in load_gate().rules:
         assert rule.caveat | rule.withhold <= QUANTITIES.keys(), rule.flag
         assert rule.regions <= REGIONS.keys(), rule.flag
+
+
+def test_the_groups_hold_every_quantity_but_the_clipped_share():
+    rules = load_gate().rules
+    touched = frozenset().union(*(rule.caveat | rule.withhold for rule in rules))
+    assert touched == QUANTITIES.keys() - {"clipped_percent"}
+    uneven = next(rule for rule in rules if rule.flag is Flag.UNEVEN_SLICES)
+    assert uneven.caveat == touched  # the group "everything"
 
 
 def test_every_doubt_has_a_rule():

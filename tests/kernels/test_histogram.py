@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.kernels import reference_histogram as reference
 
-from qct.kernels.histogram import RUN, count_hu, count_labels
+from qct.kernels.histogram import BLOCK, RUN, count_hu, count_labels
 
 PADDING = -32768
 BINS = (-1024, 64, PADDING)
@@ -61,3 +61,17 @@ def test_count_hu_is_the_same_at_any_number_of_threads(threads):
     finally:
         numba.set_num_threads(before)
     np.testing.assert_array_equal(got, want)
+
+
+def test_blocks_of_background_are_passed_over_and_nothing_else():
+    rng = np.random.default_rng(21)
+    n = 4 * BLOCK + 17
+    hu = rng.integers(-1100, 300, (3, n), np.int16)
+    labels = np.zeros((3, n), np.uint8)
+    labels[0, BLOCK + 5], labels[1, 2 * BLOCK - 1], labels[2, -1] = 3, 4, 5
+    labels[1, 3 * BLOCK : 3 * BLOCK + 300] = 1
+    slab_of = rng.integers(0, 3, (6, 3), np.uint8)
+    np.testing.assert_array_equal(
+        count_hu(hu, labels, slab_of, 3, BINS), reference.count_hu(hu, labels, slab_of, 3, BINS)
+    )
+    np.testing.assert_array_equal(count_labels(labels), reference.count_labels(labels))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from qct.measure import calibration
+from qct.measure import calibrate
 from qct.regions import Label
 from qct.volume import PADDING_HU, Volume
 
@@ -23,25 +23,25 @@ def chest(trachea_hu=-985, outside_hu=-998, radius_mm=10):
 
 
 def test_air_reads_what_was_put_in():
-    assert calibration(*chest()) == {"tracheal_air": -985, "outside_air": -998}
+    assert calibrate(*chest()) == {"tracheal_air": -985, "outside_air": -998}
 
 
 def test_a_trachea_too_narrow_for_a_core_is_left_out():
-    assert calibration(*chest(radius_mm=4)) == {"outside_air": -998}
+    assert calibrate(*chest(radius_mm=4)) == {"outside_air": -998}
 
 
 def test_a_scan_without_airway_has_no_tracheal_air():
     volume, labels = chest()
-    assert calibration(volume, np.zeros_like(labels)).keys() == {"outside_air"}
+    assert calibrate(volume, np.zeros_like(labels)).keys() == {"outside_air"}
 
 
 def test_a_tight_field_of_view_has_no_outside_air():
     volume, labels = chest()
     tight = Volume.from_spacing(np.ascontiguousarray(volume.hu[:, 45:]), SPACING_MM)
-    assert calibration(tight, labels[:, 45:]).keys() == {"tracheal_air"}
+    assert calibrate(tight, labels[:, 45:]).keys() == {"tracheal_air"}
 
 
 def test_labels_on_another_grid_are_refused():
     volume, labels = chest()
     with pytest.raises(ValueError, match="not on the grid"):
-        calibration(volume, labels[1:])
+        calibrate(volume, labels[1:])

@@ -3,7 +3,8 @@ import pytest
 
 from qct.flags import Flag, Status
 from qct.measure import measure
-from qct.quantities import QUANTITIES
+from qct.measure.lungs import REGION_KEYS
+from qct.quantities import PATTERN_KEYS, QUANTITIES
 from qct.regions import AIRWAY, DENSE, LOBES, LUNG_REGIONS, Label
 from qct.volume import PADDING_HU, Volume
 
@@ -32,9 +33,31 @@ def values(volume, labels, quantity):
     return [all_found[key, quantity].value for key in (*keys, "right_lower_lobe")]
 
 
-def test_every_region_has_every_row_of_the_dictionary():
-    want = {(region.key, key) for region in LUNG_REGIONS for key in QUANTITIES}
-    assert found(*blocks()).keys() == want | {(AIRWAY.key, "volume_ml")}
+def test_every_row_of_the_dictionary_is_measured_and_nothing_else():
+    measured = found(*blocks()).keys()
+    assert {quantity for _, quantity in measured} == set(QUANTITIES)
+    in_every_region = {(region.key, key) for region in LUNG_REGIONS for key in REGION_KEYS}
+    assert in_every_region | {(AIRWAY.key, "volume_ml")} == {
+        one for one in measured if one[1] not in PATTERN_KEYS
+    }
+
+
+def test_emphysema_of_the_upper_thirds_is_set_against_that_of_the_lower():
+    all_found = found(*blocks())
+    ratio = all_found["whole_lung", "laa950_upper_lower_ratio"].value
+    thirds = [all_found[f"{t}_third", "laa950_percent"].value for t in ("upper", "lower")]
+    assert ratio == thirds[0] / thirds[1]
+    # four slabs of 0.8, 1.6, 2.4 and 3.2 mL are too few for a line; 15 mm across is 1.8 mL
+    assert all_found["whole_lung", "laa_cluster_d"].status is Status.NOT_MEASURED
+    assert all_found["whole_lung", "laa_cluster_large_percent"].value == 70
+
+
+def test_a_ratio_of_next_to_nothing_is_not_measured():
+    _, labels = blocks()
+    hu = np.full(labels.shape, -860, np.int16)
+    hu[10, 0, :3] = hu[55, 0, :3] = -980
+    all_found = found(Volume.from_spacing(hu, (2.0, 1.0, 1.0)), labels)
+    assert all_found["whole_lung", "laa950_upper_lower_ratio"].status is Status.NOT_MEASURED
 
 
 def test_blocks_have_the_emphysema_that_was_put_in():
@@ -61,7 +84,7 @@ def test_airless_lung_counts_for_volume_and_not_for_density():
     hu = volume.hu.copy()
     hu[:5], labels[:5] = 40, Label.LEFT_UPPER_LOBE + DENSE
     all_found = found(Volume.from_spacing(hu, (2.0, 1.0, 1.0)), labels)
-    lobe = {key: all_found["left_upper_lobe", key].value for key in QUANTITIES}
+    lobe = {key: all_found["left_upper_lobe", key].value for key in REGION_KEYS}
     assert (lobe["volume_ml"], lobe["dense_percent"], lobe["mean_hu"]) == (8, 50, -860)
 
 
@@ -103,7 +126,7 @@ def test_an_absent_region_is_not_measured_and_not_doubted():
     labels[(labels >= 3) & (labels <= 5)] = Label.RIGHT_LUNG
     all_found = found(volume, labels)
     for region in LOBES[:3]:
-        assert {all_found[region.key, key].status for key in QUANTITIES} == {Status.NOT_MEASURED}
+        assert {all_found[region.key, key].status for key in REGION_KEYS} == {Status.NOT_MEASURED}
         assert not all_found[region.key, "volume_ml"].flags
     assert all_found["right_lung", "volume_ml"].value == pytest.approx(24)
 

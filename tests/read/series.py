@@ -41,7 +41,7 @@ def study(seed: str = "a") -> Dataset:
     ds.StudyInstanceUID = generate_uid(entropy_srcs=["study", seed])
     ds.SeriesInstanceUID = generate_uid(entropy_srcs=["series", seed])
     ds.FrameOfReferenceUID = generate_uid(entropy_srcs=["frame", seed])
-    ds.StudyDate, ds.StudyTime = "20240310", "081530"
+    ds.StudyDate, ds.StudyTime, ds.StudyID = "20240310", "081530", "1"
     ds.SOPClassUID = CT_CLASS
     ds.Modality = "CT"
     ds.Manufacturer = "SIEMENS"
@@ -90,6 +90,13 @@ def save(ds: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     ds.save_as(path, enforce_file_format=True)
     return path
+
+
+def compress(ds: Dataset, syntax: str) -> None:
+    """Compress the pixels of a data set."""
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.compress(syntax, generate_instance_uid=False)
 
 
 def write(

@@ -328,6 +328,33 @@ def test_a_floor_is_found_and_told(tmp_path, floor):
     assert Flag.HU_FLOOR in scan.flags
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value", "says"),
+    [
+        ("RescaleIntercept", "1e30", "not HU"),
+        ("RescaleSlope", "1e30", "not HU"),
+        ("RescaleSlope", "0", "has no RescaleSlope"),
+        ("Rows", 65535, "65535 rows"),
+        ("Rows", 0, "0 rows"),
+        ("BitsAllocated", 7, "7 bits"),
+        ("BitsStored", 40, "40 bits"),
+        ("SamplesPerPixel", 3, "colour"),
+    ],
+)
+def test_headers_that_cannot_be_are_refused(tmp_path, keyword, value, says):
+    with pytest.raises(PixelError, match=says):
+        read_scan(series.write(tmp_path, lambda ds, k: setattr(ds, keyword, value)))
+
+
+def test_metal_beyond_the_scale_is_clipped_and_not_wrapped(tmp_path):
+    def implant(ds, k):
+        stored = series.chest_hu(k) + 1024
+        stored[30, 30] = 65535
+        series.set_pixels(ds, stored)
+
+    assert (read_scan(series.write(tmp_path, implant)).volume.hu[:, 30, 30] == 32767).all()
+
+
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
 def test_a_missing_rescale_is_refused(tmp_path, keyword):
     with pytest.raises(PixelError, match="has no RescaleSlope or RescaleIntercept"):

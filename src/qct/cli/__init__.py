@@ -19,7 +19,15 @@ from importlib import import_module
 from qct import __version__
 from qct.errors import QctError
 
-COMMANDS = ("analyze", "inspect", "quantities", "phantom", "train_prior")
+COMMANDS = (
+    "analyze",
+    "inspect",
+    "coding",
+    "codes",
+    "quantities",
+    "phantom",
+    "train_prior",
+)
 """Modules of this package, in the order in which ``qct --help`` lists them."""
 
 DEBUG = "QCT_DEBUG"

@@ -109,7 +109,7 @@ def _cells(candidate: "Candidate") -> tuple[str, ...]:
         candidate.verdict,
         " ".join(part for part in (number, candidate.description) if part),
         candidate.modality or "",
-        f"{candidate.n_images} images",
+        f"{candidate.n_images} image{'s' * (candidate.n_images != 1)}",
         candidate.recon_kernel or "",
         _grid(candidate),
         candidate.reason,

@@ -23,6 +23,9 @@ LOBES_BESIDE = {
 }
 """Region keys of the lobes that a fissure parts."""
 
+SUPPORT = ("population average", "partly supported", "supported")
+"""What `FissureFit.support` may say, the worst first."""
+
 AIR_HU = -1000.0
 """Air by the definition of the Hounsfield scale (HU)."""
 
@@ -68,7 +71,7 @@ def region_facts(
     """Collect what holds for one region.
 
     Names: ``region``, ``region_name``, ``clipped_percent``, ``flag.<key>``, and for a lobe the border
-    least seen: ``fissure_name``, ``fissure_coverage``, ``fissure_coverage_percent``, ``fissure_error_mm``.
+    least seen: ``fissure_name``, ``fissure_support``, ``fissure_coverage_percent``, ``fissure_error_mm``.
     """
     raised = scan.flags | segmentation.flags | _flags_beside(region, segmentation)
     return {
@@ -95,11 +98,11 @@ def _flags_beside(region: str, segmentation: Segmentation) -> frozenset[Flag]:
 def _fissure_facts(region: str, fissures: tuple[FissureFit, ...]) -> dict[str, Any]:
     beside = [fit for fit in fissures if region in LOBES_BESIDE[fit.fissure]]
     if not beside:
-        return dict.fromkeys(("fissure_name", "fissure_coverage", "fissure_error_mm"))
-    worst = min(beside, key=lambda fit: fit.coverage)
+        return dict.fromkeys(("fissure_name", "fissure_support", "fissure_error_mm"))
+    worst = min(beside, key=lambda fit: (SUPPORT.index(fit.support), fit.coverage))
     return {
         "fissure_name": _within_a_sentence(FISSURE_NAMES[worst.fissure]),
-        "fissure_coverage": worst.coverage,
+        "fissure_support": worst.support,
         "fissure_coverage_percent": 100 * worst.coverage,
         "fissure_error_mm": worst.error_mm,
     }

@@ -15,8 +15,20 @@ from qct.kernels.compiled import kernel, parallel_kernel
 RUN = 32
 """Labels compared at once (voxels)."""
 
+BLOCK = 32 * RUN
+"""Labels looked at together to see whether they are all background (voxels)."""
+
 PARTS = 8
 """Partial counts that are filled side by side; more threads than this do not help."""
+
+
+@kernel
+def _is_blank(labels: npt.NDArray[np.uint8]) -> bool:
+    """Tell whether all labels are 0."""
+    seen = np.uint8(0)
+    for i in range(labels.size):
+        seen |= labels[i]
+    return bool(seen == 0)
 
 
 @kernel
@@ -50,14 +62,25 @@ def count_labels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     nz, n = labels.shape
     counts = np.zeros((nz, 256), np.int64)
     for z in prange(nz):
-        for begin in range(0, n, RUN):
-            run = labels[z, begin : begin + RUN]
-            if run.size == RUN and _is_uniform(run):
-                counts[z, run[0]] += RUN
+        for begin in range(0, n, BLOCK):
+            block = labels[z, begin : begin + BLOCK]
+            if block[0] == 0 and _is_blank(block):
+                counts[z, 0] += block.size
             else:
-                for i in range(run.size):
-                    counts[z, run[i]] += 1
+                _count_label_block(block, counts[z])
     return counts.T.copy()
+
+
+@kernel
+def _count_label_block(labels: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) -> None:
+    """Add at most `BLOCK` labels to their counts (256,)."""
+    for begin in range(0, labels.size, RUN):
+        run = labels[begin : begin + RUN]
+        if run.size == RUN and _is_uniform(run):
+            counts[run[0]] += RUN
+        else:
+            for i in range(run.size):
+                counts[run[i]] += 1
 
 
 @parallel_kernel
@@ -116,6 +139,21 @@ def _count_slice(
     bins: tuple[int, int, int],
 ) -> None:
     """Add one slice (N voxels) to `counts` (L, S, B); `bins` is lowest HU, B, padding HU."""
+    for begin in range(0, labels.size, BLOCK):
+        block = labels[begin : begin + BLOCK]
+        if block[0] != 0 or not _is_blank(block):
+            _count_block(hu[begin : begin + BLOCK], block, slab_of, counts, bins)
+
+
+@kernel
+def _count_block(
+    hu: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.uint8],
+    slab_of: npt.NDArray[np.uint8],
+    counts: npt.NDArray[np.int64],
+    bins: tuple[int, int, int],
+) -> None:
+    """Add at most `BLOCK` voxels; parameters as for `_count_slice`."""
     for begin in range(0, labels.size, RUN):
         run = labels[begin : begin + RUN]
         run_hu = hu[begin : begin + RUN]

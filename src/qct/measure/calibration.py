@@ -26,7 +26,7 @@ MIN_VOXELS = 200
 """Fewer voxels than this do not make a calibration."""
 
 
-def calibration(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]:
+def calibrate(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]:
     """Measure the median HU of substances that the gate knows the truth about.
 
     Parameters

@@ -156,8 +156,10 @@ def density_of(
         msg = f"hu is {hu.dtype} and labels are {labels.dtype}, expected int16 and bool or uint8"
         raise ValueError(msg)
 
-    table = count_regions(hu.reshape(1, -1), labels.reshape(1, -1).view(np.uint8))
-    regions = {r: HuCounts(LOWEST_HU, table[r, 0]) for r in range(1, 256)}
+    numbers = labels.reshape(1, -1).astype(np.uint8)
+    one_slab = np.zeros((int(numbers.max(initial=0)) + 1, 1), np.uint8)
+    table = count_regions(hu.reshape(1, -1), numbers, one_slab)
+    regions = {r: HuCounts(LOWEST_HU, table[r, 0]) for r in range(1, len(table))}
     return {
         r: {
             "volume_ml": counts.n * voxel_ml,
@@ -169,13 +171,8 @@ def density_of(
 
 
 def count_regions(
-    hu: npt.NDArray[np.int16],
-    labels: npt.NDArray[np.uint8],
-    slab_of: npt.NDArray[np.uint8] | None = None,
+    hu: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8], slab_of: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.int64]:
-    """Count (label, slab, HU) of two (Z, N) arrays; one slab unless `slab_of` (labels, Z) says more."""
-    n_slabs = 1 if slab_of is None else len(Slab)
-    if slab_of is None:
-        slab_of = np.zeros((256, labels.shape[0]), np.uint8)
+    """Count (label, `Slab`, HU) of two (Z, N) arrays; `slab_of` (labels, Z) has a row for every label."""
     bins = (LOWEST_HU, N_BINS, PADDING_HU)
-    return count_hu(np.ascontiguousarray(hu), np.ascontiguousarray(labels), slab_of, n_slabs, bins)
+    return count_hu(np.ascontiguousarray(hu), labels, slab_of, len(Slab), bins)

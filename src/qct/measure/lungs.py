@@ -9,15 +9,19 @@ import numpy.typing as npt
 from qct.findings import Histogram, Measured, Progress, no_progress
 from qct.flags import Flag, Status
 from qct.kernels.histogram import count_labels
-from qct.measure.density import LOWEST_HU, count_regions, density, floor_of
+from qct.measure.density import LOWEST_HU, N_BINS, count_regions, density, floor_of
+from qct.measure.pattern import pattern
 from qct.measure.statistics import HuCounts
 from qct.measure.thirds import thirds
-from qct.quantities import PROFILES, QUANTITIES
-from qct.regions import AIRWAY, DENSE, LUNG_REGIONS, N_LABELS, WHOLE_LUNG, Region, label_names
+from qct.quantities import PATTERN_KEYS, PROFILES, QUANTITIES
+from qct.regions import AIRWAY, DENSE, LUNG_REGIONS, N_LABELS, WHOLE_LUNG, Region, Slab, label_names
 from qct.volume import Volume
 
 MIN_VOXELS = 1000
 """Fewer voxels than this say nothing about a region but its volume."""
+
+REGION_KEYS = tuple(key for key in QUANTITIES if key not in PATTERN_KEYS)
+"""What is measured of every region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Measurements:
     Attributes
     ----------
     measured : tuple of Measured
-        Every quantity of every region of `qct.regions.LUNG_REGIONS`, in that order, then the volume of the
+        `REGION_KEYS` of every region of `qct.regions.LUNG_REGIONS`, in that order, then the volume of the
         airways.
     histograms : tuple of Histogram
         Aerated voxels of every region that has any.
@@ -98,20 +102,27 @@ def measure(
         for region in LUNG_REGIONS
         if (counts := lungs.counts(region)).n
     )
+    progress("joining low attenuation", 0.8)
+    patterns = pattern(volume, labels, measured, profile=profile)
     progress("measured", 1.0)
-    return Measurements((*measured, airway), histograms, profile)
+    return Measurements((*measured, airway, *patterns), histograms, profile)
 
 
 def _count(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """Count (label, slab, HU)."""
     flat = np.ascontiguousarray(labels).reshape(volume.shape[0], -1)
     per_slice = count_labels(flat)
+    numbers = np.flatnonzero(per_slice.any(axis=1)).tolist()
     known = {0, *label_names().values()}
-    for number in np.flatnonzero(per_slice.any(axis=1)).tolist():
+    for number in numbers:
         if number not in known:
             msg = f"label {number} is no region"
             raise ValueError(msg)
-    return count_regions(volume.hu.reshape(flat.shape), flat, thirds(per_slice[:N_LABELS]))
+    slab_of = thirds(per_slice[:N_LABELS])
+    table = np.zeros((N_LABELS, len(Slab), N_BINS), np.int64)
+    n_rows = max(numbers, default=0) + 1
+    table[:n_rows] = count_regions(volume.hu.reshape(flat.shape), flat, slab_of[:n_rows])
+    return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +160,7 @@ class _HuTable:
         small = (
             frozenset({Flag.TOO_FEW_VOXELS}) if n > 0 and aerated.n < MIN_VOXELS else frozenset()
         )
-        return tuple(_measured(region, key, values.get(key), small) for key in QUANTITIES)
+        return tuple(_measured(region, key, values.get(key), small) for key in REGION_KEYS)
 
 
 def _measured(region: Region, key: str, value: float | None, why_not: frozenset[Flag]) -> Measured:

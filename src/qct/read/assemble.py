@@ -60,7 +60,7 @@ def assemble(
     turn = turn_of(grid)
     hu: HU16 = np.empty(turn.shape, np.int16)
     corners = outside_field(grid.shape[1], grid.shape[2])
-    jobs = [(slices[index], _place(hu, turn, k)) for k, index in enumerate(grid.order)]
+    jobs = [(slices[index], place_of(hu, turn, k)) for k, index in enumerate(grid.order)]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # here and not in the threads: filters are shared by all
         done = pool.map(lambda job: fill(job[0], job[1], corners), jobs)
@@ -83,7 +83,10 @@ def fill(one: Slice, place: HU16, corners: npt.NDArray[np.bool_]) -> None:
     """Write the HU of one slice into its place, as stored: rows, columns."""
     stored = stored_values(one)
     if stored.shape != place.shape:
-        raise PixelError(f"{one.shown_path.name} holds {stored.shape} pixels, not {place.shape}")
+        raise PixelError(
+            f"{one.shown_path.name} holds {stored.shape} pixels, expected {place.shape}",
+            hint="Send this slice again.",
+        )
     nothing = padding_of(stored, one, corners)
     place[...] = _rescaled(stored, one)
     if nothing is not None:
@@ -129,13 +132,13 @@ def _rescaled(stored: Stored, one: Slice) -> npt.NDArray[np.int32]:
     assert slope is not None
     assert intercept is not None
     if slope == 1 and intercept == int(intercept):
-        hu = np.add(stored, int(intercept), dtype=np.int32)
+        hu = stored.astype(np.int64 if stored.itemsize > 2 else np.int32) + int(intercept)
     else:
-        hu = np.rint(stored * slope + intercept).astype(np.int32)
-    return np.asarray(np.clip(hu, LOWEST_HU, HIGHEST_HU, out=hu))
+        hu = np.rint(stored * slope + intercept)
+    return np.asarray(np.clip(hu, LOWEST_HU, HIGHEST_HU), np.int32)
 
 
-def _place(hu: HU16, turn: Turn, k: int) -> HU16:
+def place_of(hu: HU16, turn: Turn, k: int) -> HU16:
     """View the place of stored slice `k`, as stored: rows, columns."""
     stored_z, stored_y, stored_x = turn.stored_axes
     at = hu[len(hu) - 1 - k if stored_z < 0 else k]

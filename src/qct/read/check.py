@@ -18,6 +18,9 @@ SAMPLE_STEP = (4, 4, 4)
 BIN_HU = 10
 """Width of the histogram bins."""
 
+SMOOTHER = np.array([1, 2, 3, 2, 1]) / 3
+"""Weights by which neighbouring bins count towards a mode."""
+
 SCALE_HU = (-4500, 4500)
 """Range in which air and tissue are looked for; wide enough to see an offset."""
 
@@ -26,6 +29,12 @@ MODES_APART_HU = 500
 
 MODE_SHARE = 0.02
 """Part of all voxels that stand close to a mode that counts."""
+
+AIR_TO_TISSUE_HU = (900, 1150)
+"""Distance from air to soft tissue."""
+
+SMALL_MODE_SHARE = 0.005
+"""Part of all voxels that is enough for tissue in a picture that is nearly all air."""
 
 TISSUE_HU = (-160, 160)
 """Where the most frequent soft tissue or fat stands."""
@@ -40,8 +49,17 @@ accreditation phantom)."""
 GAS_HU = (-1100, -500)
 """Where the darker mode stands if no outside air is in the picture: lung or air."""
 
-RING = (0.90, 0.99)
-"""Part of the field's radius in which outside air is looked for."""
+RING = 0.92
+"""Part of the field's radius beyond which outside air is looked for, corners included."""
+
+MIN_RING_VOXELS = 100
+"""Fewer gas voxels in the ring say nothing about outside air."""
+
+MIN_RING_SHARE = 0.05
+"""Smaller part of the ring that is gas says nothing about outside air."""
+
+AIR_NOISE_HU = 60
+"""Distance from its peak at which outside air still counts as air."""
 
 FLOOR_HU = (-1030, -990)
 """Where 12-bit (-1024) and other (-1000) scales end."""
@@ -60,7 +78,7 @@ class Scale:
     Attributes
     ----------
     air_hu : float or None
-        Median of outside air; None where none is in the picture.
+        Outside air; None where none is in the picture.
     tissue_hu : float
         Most frequent soft tissue.
     floor_hu : int or None
@@ -106,29 +124,39 @@ def _modes(valid: npt.NDArray[np.int16]) -> tuple[float, float | None]:
     low, high = SCALE_HU
     edges = np.arange(low, high + BIN_HU, BIN_HU)
     counts, _ = np.histogram(np.clip(valid, low, high - 1), edges)
-    smooth = np.convolve(counts, np.ones(5), "same")
+    smooth = np.convolve(counts, SMOOTHER, "same")
     centres = (edges[:-1] + edges[1:]) / 2
     first = int(smooth.argmax())
-    far = np.abs(centres - centres[first]) > MODES_APART_HU
-    second = int(np.where(far, smooth, 0).argmax())
-    if smooth[second] < MODE_SHARE * valid.size:
-        return float(centres[first]), None
-    pair = centres[[first, second]]
-    return float(pair.max()), float(pair.min())
+    apart = centres - centres[first]
+    for is_second, share in (
+        (np.abs(apart) > MODES_APART_HU, MODE_SHARE),
+        ((apart >= AIR_TO_TISSUE_HU[0]) & (apart <= AIR_TO_TISSUE_HU[1]), SMALL_MODE_SHARE),
+    ):
+        second = int(np.where(is_second, smooth, 0).argmax())
+        if smooth[second] >= share * valid.size:
+            pair = centres[[first, second]]
+            return float(pair.max()), float(pair.min())
+    return float(centres[first]), None
 
 
 def _outside_air(sample: npt.NDArray[np.int16], below_hu: float | None) -> float | None:
-    """Return the median of what is gas close to the edge of the field of view."""
+    """Return where the gas peaks that is close to the edge of the field of view."""
     if below_hu is None:
         return None
     rows, columns = sample.shape[1:]
     y = (np.arange(rows)[:, None] - (rows - 1) / 2) / (rows / 2)
     x = (np.arange(columns)[None, :] - (columns - 1) / 2) / (columns / 2)
     radius = np.hypot(y, x)
-    ring = sample[:, (radius > RING[0]) & (radius < RING[1])]
+    ring = sample[:, radius > RING]
     ring = ring[ring != PADDING_HU]
     gas = ring[ring < below_hu]
-    return float(np.median(gas)) if gas.size > max(100, 0.05 * ring.size) else None
+    if gas.size < max(MIN_RING_VOXELS, MIN_RING_SHARE * ring.size):
+        return None
+    # Clothes, table and lung are gas as well, here and there: the peak is air.
+    edges = np.arange(SCALE_HU[0], below_hu + BIN_HU, BIN_HU)
+    counts, _ = np.histogram(gas, edges)
+    peak = edges[np.convolve(counts, SMOOTHER, "same").argmax()] + BIN_HU / 2
+    return float(np.median(gas[np.abs(gas - peak) <= AIR_NOISE_HU]))
 
 
 def _refuse_wrong_scale(tissue: float, gas: float | None, air: float | None) -> None:

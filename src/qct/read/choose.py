@@ -64,6 +64,15 @@ LUNG_EXTENT_MM = 200.0
 MIN_APART_MM = 30.0
 """Parts of a series further apart than this are different body regions."""
 
+MAX_SIDE_PIXELS = 4096
+"""Scanners write 256 to 2048 rows; a damaged header may claim any number."""
+
+MAX_SLOPE, MAX_INTERCEPT_HU = 1e3, 1e5
+"""Rescale values beyond are damage."""
+
+MAX_PLACE_MM = 1e5
+"""Positions and pixels beyond are damage."""
+
 _KERNEL_RANK = {
     KernelFamily.STANDARD: 0,
     KernelFamily.SOFT: 0,
@@ -277,8 +286,17 @@ def _refuse_header(one: Slice) -> None:
         raise GeometryError(f"{name} has no position or orientation in the patient", hint=again)
     if one.pixel_mm is None or min(one.pixel_mm) <= 0:
         raise GeometryError(f"{name} has no pixel spacing", hint=again)
-    if one.pixels.rows < 1 or one.pixels.columns < 1:
-        raise PixelError(f"{name} has no rows or columns", hint=again)
+    if not all(1 <= side <= MAX_SIDE_PIXELS for side in (one.pixels.rows, one.pixels.columns)):
+        raise PixelError(
+            f"{name} has {one.pixels.rows} rows and {one.pixels.columns} columns", hint=again
+        )
+    if abs(one.slope) > MAX_SLOPE or abs(one.intercept) > MAX_INTERCEPT_HU:
+        raise PixelError(
+            f"{name} has a rescale of {one.slope:g} and {one.intercept:g}, which is not HU",
+            hint=again,
+        )
+    if max(map(abs, (*one.position_mm, *one.pixel_mm))) > MAX_PLACE_MM:
+        raise GeometryError(f"{name} lies kilometres away", hint=again)
     if one.pixels.bits_allocated not in (8, 16, 32):
         raise PixelError(f"{name} stores {one.pixels.bits_allocated} bits per pixel", hint=again)
     if not 1 <= one.pixels.bits_stored <= one.pixels.bits_allocated:

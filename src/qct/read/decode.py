@@ -1,5 +1,6 @@
 """Stored pixel values of one slice, from whatever transfer syntax they came in."""
 
+import contextlib
 import struct
 import zlib
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1, RLELossless
 
 from qct.errors import PixelError
+from qct.kernels.pixels import unpack_runs
+from qct.read import lossless_jpeg
 from qct.read.headers import PixelFormat, Slice
 
 Stored = npt.NDArray[Any]
@@ -25,6 +29,8 @@ IMPLICIT_HEADER_BYTES = 8
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 DECODE_ERRORS = (
+    BytesLengthException,
+    InvalidDicomError,
     AttributeError,
     BufferError,
     EOFError,
@@ -73,25 +79,23 @@ def stored_values(one: Slice) -> Stored:
 
 
 def _pixel_data(one: Slice, syntax: UID) -> tuple[bytes, bool]:
-    """Return the value of PixelData, of a plain multi-frame image that of one frame only."""
+    """Return the bytes of one frame, and whether they were encapsulated."""
+    size = _frame_bytes(one.pixels)
     if one.pixel_offset is None:
         data = bytes(pydicom.dcmread(one.path).PixelData)
-        size = _frame_bytes(one.pixels)
         return data[one.frame * size : (one.frame + 1) * size], False
     with one.path.open("rb") as file:
         file.seek(one.pixel_offset)
         start = file.read(EXPLICIT_HEADER_BYTES)
         order = ">" if start[:2] == b"\x7f\xe0" else "<"
-        is_implicit = start[4:6] not in (b"OW", b"OB", b"UN", b"OF", b"OD")
+        is_implicit = start[4:6] not in (b"OW", b"OB", b"UN")
         header = IMPLICIT_HEADER_BYTES if is_implicit else EXPLICIT_HEADER_BYTES
         (length,) = struct.unpack(f"{order}I", start[header - 4 : header])
         file.seek(one.pixel_offset + header)
         if length == UNDEFINED_LENGTH:
-            return file.read(), True
-        size = _frame_bytes(one.pixels)
+            return get_frame(file, one.frame, number_of_frames=one.pixels.n_frames), True
         file.seek(one.frame * size, 1)
-        left = max(0, length - one.frame * size)
-        return file.read(min(size, left)), False
+        return file.read(max(0, min(size, length - one.frame * size))), False
 
 
 def _frame_bytes(pixels: PixelFormat) -> int:
@@ -136,9 +140,40 @@ def _decompressed(one: Slice, syntax: UID, data: bytes) -> Stored:
             f"{one.shown_path.name} claims to be uncompressed ({syntax.name}) and is not",
             hint=_AGAIN,
         )
-    frames = generate_frames(data, number_of_frames=pixels.n_frames)
-    frame = next(f for k, f in enumerate(frames) if k == one.frame)
-    return _by_pydicom(frame, syntax, pixels)
+    if syntax in (JPEGLossless, JPEGLosslessSV1):
+        with contextlib.suppress(lossless_jpeg.NotPlainError):
+            return _as_stored(lossless_jpeg.decode(data), pixels)
+    if syntax == RLELossless:
+        return _run_lengths(data, pixels)
+    return _by_pydicom(data, syntax, pixels)
+
+
+def _run_lengths(data: bytes, pixels: PixelFormat) -> Stored:
+    """Decode run lengths: one segment per byte of a pixel, the highest first (PS3.5 annex G)."""
+    n_planes = pixels.bits_allocated // 8
+    n_segments, *offsets = struct.unpack_from("<16L", data)
+    if n_segments != n_planes:
+        raise ValueError(n_segments)
+    n_pixels = pixels.rows * pixels.columns
+    planes = np.empty((n_pixels, n_planes), np.uint8)
+    packed = np.frombuffer(data, np.uint8)
+    for k, start in enumerate(offsets[:n_planes]):
+        end = offsets[k + 1] if k + 1 < n_planes else len(data)
+        planes[:, n_planes - 1 - k], n = unpack_runs(packed[start:end], n_pixels)
+        if n < n_pixels:
+            raise ValueError(n)
+    sign = "i" if pixels.is_signed else "u"
+    stored = planes.reshape(-1).view(f"<{sign}{n_planes}")
+    return _used_bits(stored.reshape(pixels.rows, pixels.columns), pixels)
+
+
+def _as_stored(bits: npt.NDArray[np.uint16], pixels: PixelFormat) -> Stored:
+    """Give bit patterns their sign and width."""
+    if bits.shape != (pixels.rows, pixels.columns):
+        raise ValueError(bits.shape)
+    sign = "i" if pixels.is_signed else "u"
+    stored = bits.astype("u1") if pixels.bits_allocated == 8 else bits
+    return _used_bits(stored.view(f"{sign}{stored.itemsize}"), pixels)
 
 
 def _by_pydicom(frame: bytes, syntax: UID, pixels: PixelFormat) -> Stored:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from qct.errors import NothingToReadError, ReadError
+from qct.read.headers import HEADER_ERRORS
 
 MAX_UNPACKED_BYTES = 16 * 2**30
 """Largest archive that is unpacked; a chest CT of 2000 slices of 512 x 512 takes 1 GiB."""
@@ -136,7 +136,7 @@ def _listed(dicomdir: Path) -> Haul:
     """List the files of a DICOMDIR that are really there, inside its folder."""
     try:
         records = pydicom.dcmread(dicomdir).get("DirectoryRecordSequence") or ()
-    except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, TypeError) as trouble:
+    except HEADER_ERRORS as trouble:
         raise ReadError(
             f"{dicomdir.name} cannot be read as a DICOMDIR", hint="Hand in its folder instead."
         ) from trouble

@@ -123,25 +123,43 @@ def grid_of(slices: Sequence[Slice]) -> Grid:
     first = slices[0]
     along = positions_along_normal(slices)
     order = np.argsort(along, kind="stable")
-    step_mm = _regular_step(along[order])
+    _refuse_irregular(along[order])
     row_way, column_way = _in_plane(first)
     assert first.pixel_mm is not None
     positions = np.array([slices[i].position_mm for i in order], np.float64)
     step_slice = (positions[-1] - positions[0]) / (len(slices) - 1)
     _refuse_drift(positions, step_slice, min(first.pixel_mm))
-    normal = np.cross(column_way, row_way)
+    steps = (step_slice, row_way * first.pixel_mm[0], column_way * first.pixel_mm[1])
+    shape = (len(slices), first.pixels.rows, first.pixels.columns)
+    return regular_grid(steps, positions[0], shape, tuple(int(i) for i in order))
+
+
+def regular_grid(
+    steps: tuple[Floats, Floats, Floats],
+    origin: Floats,
+    shape: tuple[int, int, int],
+    order: tuple[int, ...],
+) -> Grid:
+    """Make a grid of its steps along slices, rows and columns, and measure its angles.
+
+    Raises
+    ------
+    GeometryError
+        If the slices are not axial, or rotated in their plane.
+    """
+    step_slice, step_row, step_column = steps
+    normal = np.cross(step_column, step_row)
+    normal /= np.linalg.norm(normal)
     lean = step_slice / np.linalg.norm(step_slice)
-    if step_mm <= 0:  # pragma: no cover - _regular_step has refused it
-        raise GeometryError("slices do not follow each other")
     upward = normal if normal[2] > 0 else -normal
     headward = lean if lean @ upward > 0 else -lean
     grid = Grid(
-        order=tuple(int(i) for i in order),
+        order=order,
         step_slice=step_slice,
-        step_row=row_way * first.pixel_mm[0],
-        step_column=column_way * first.pixel_mm[1],
-        origin=positions[0],
-        shape=(len(slices), first.pixels.rows, first.pixels.columns),
+        step_row=step_row,
+        step_column=step_column,
+        origin=origin,
+        shape=shape,
         tilt_deg=float(np.degrees(np.arcsin(np.clip(np.cross(upward, headward)[0], -1, 1)))),
         shear_deg=_angle_deg(upward, headward),
         oblique_deg=_angle_deg(upward, np.array([0.0, 0.0, 1.0])),
@@ -196,8 +214,8 @@ def _angle_deg(a: Floats, b: Floats) -> float:
     return float(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)))
 
 
-def _regular_step(along: Floats) -> float:
-    """Return the distance of sorted slices, if there is one distance.
+def _refuse_irregular(along: Floats) -> None:
+    """Make sure that sorted slices have one distance.
 
     A slice may be off its place on the straight line by `JITTER_SHARE` of the distance, or by what
     rounding to one decimal does.
@@ -210,9 +228,9 @@ def _regular_step(along: Floats) -> float:
     ends_step = float(along[-1] - along[0]) / (len(along) - 1)
     off = np.abs(along - along[0] - ends_step * np.arange(len(along)))
     if off.max() <= max(JITTER_SHARE * step, ROUNDING_MM):
-        return ends_step
+        return
     if np.abs(gaps - step).max() <= JITTER_SHARE * step:
-        return ends_step
+        return
     _refuse_missing(gaps, along, step)
     raise GeometryError(
         f"slice distances vary from {gaps.min():.2f} to {gaps.max():.2f} mm "

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 HEADER_ERRORS = (
+    BytesLengthException,
     InvalidDicomError,
     AttributeError,
     EOFError,
@@ -27,7 +28,7 @@ HEADER_ERRORS = (
     NotImplementedError,
     OSError,
     OverflowError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
     struct.error,

@@ -10,7 +10,7 @@ from pydicom.errors import InvalidDicomError
 
 from qct.errors import IdentityError, NothingToReadError, OptionError, ReadError
 from qct.findings import Candidate, Progress, no_progress
-from qct.read.choose import Group, best_first, candidates_of, groups_of, refuse_all
+from qct.read.choose import CT_CLASSES, Group, best_first, candidates_of, groups_of, refuse_all
 from qct.read.discover import Haul, discovered, is_volume_file
 from qct.read.facts import Facts
 from qct.read.headers import HEADER_ERRORS, Slice, read_facts, read_slices
@@ -93,7 +93,9 @@ class Inventory:
         return NothingToReadError(
             f"no DICOM image among {self.n_files} files "
             f"({self.n_not_dicom} are not DICOM, {self.n_unreadable} cannot be read)",
-            hint="Hand in the folder of a CT series, or a zip file of it.",
+            hint=f"Hand in {self.volume_files[0].name} itself to measure a volume file."
+            if self.volume_files
+            else "Hand in the folder of a CT series, or a zip file of it.",
         )
 
     def _refuse_mixed(self, groups: tuple[Group, ...]) -> None:
@@ -156,6 +158,8 @@ def survey(
     ReadError
         If there is nothing at all to read.
     """
+    if is_volume_file(path) and path.is_file():
+        return Survey((), n_files=1, volume_files=(path,))
     with taken_inventory(path, progress) as inventory:
         chosen, refusal = None, None
         try:
@@ -207,13 +211,23 @@ def _slices(haul: Haul, progress: Progress) -> tuple[list[Slice], int, int]:
             if k % 64 == 0:
                 progress("reading headers", k / len(haul.files))
             try:
-                slices += read_slices(path, shown_path)
+                found = read_slices(path, shown_path)
             except InvalidDicomError:
                 n_not_dicom += 1
             except HEADER_ERRORS:
                 n_damaged += 1
+            else:
+                n_damaged += _is_cut_short(found[0])
+                slices += () if _is_cut_short(found[0]) else found
     images = [one for one in slices if one.sop_class_uid not in NOT_IMAGES]
     return images, n_not_dicom, n_damaged
+
+
+def _is_cut_short(one: Slice) -> bool:
+    """Tell whether a file ends before its pixels, or before it says what it belongs to."""
+    if one.sop_class_uid in NOT_IMAGES:
+        return False
+    return one.series_uid is None or (one.sop_class_uid in CT_CLASSES and not one.has_pixels)
 
 
 def _same_series(slices: list[Slice], file: Path) -> list[Slice]:

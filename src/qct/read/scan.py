@@ -7,9 +7,11 @@ from qct.flags import Flag
 from qct.read.assemble import assemble
 from qct.read.check import Scale, check_scale
 from qct.read.choose import Group, candidates_of
+from qct.read.discover import is_volume_file
 from qct.read.facts import acquisition_of, is_lossy, patient_of, study_of
 from qct.read.geometry import MIN_OBLIQUE_DEG, MIN_SHEAR_DEG, Grid
 from qct.read.inventory import Inventory, facts_of, taken_inventory
+from qct.read.volume_files import read_volume_file
 
 
 def read_scan(
@@ -20,7 +22,7 @@ def read_scan(
     Parameters
     ----------
     path : Path
-        Folder, zip file, DICOMDIR, or one file of a series.
+        Folder, zip file, DICOMDIR, one file of a series, or a volume file (NIfTI, NRRD, MetaImage).
     series_uid : str, optional
         Read this series, whatever the ranking says.
     progress : callable
@@ -33,6 +35,8 @@ def read_scan(
     OptionError
         If `series_uid` is not among the files.
     """
+    if is_volume_file(path) and path.is_file():
+        return read_volume_file(path, progress)
     with taken_inventory(path, lambda doing, share: progress(doing, 0.5 * share)) as inventory:
         chosen = inventory.choose(series_uid)
         assert chosen.grid is not None

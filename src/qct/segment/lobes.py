@@ -20,11 +20,11 @@ from qct.kernels.fields import divide_by_fields
 from qct.regions import DENSE, N_LABELS, Fissure, Label, Side
 from qct.segment.fissures import (
     BOX_STEP_MM,
-    NO_EVIDENCE,
-    Evidence,
+    NO_SHEETS,
     LungBox,
+    Sheets,
     cut_lung_box,
-    find_evidence,
+    find_sheet_points,
 )
 from qct.segment.lung_frame import LungFrame, describe_shape
 from qct.segment.prior import FISSURES_OF, Prior, SidePrior, default_prior, size_features
@@ -216,11 +216,11 @@ def _divide_lung(
 ) -> list[FissureFit]:
     """Write the lobes of one lung into the labels; return how its fissures were found."""
     features = _describe(lung, model, frames)
-    borders = _fit_borders(lung, model, features, find_evidence(lung.box))
+    borders = _fit_borders(lung, model, features, find_sheet_points(lung.box))
     part = labels[lung.native]
     lobes = _apply(part, lung, [border.surface for border in borders])
     if _smallest_share(lobes, lung.side) < LEAST_LOBE_SHARE:
-        borders = _fit_borders(lung, model, features, NO_EVIDENCE)
+        borders = _fit_borders(lung, model, features, NO_SHEETS)
         lobes = _apply(part, lung, [border.surface for border in borders])
     _absorb_islands(lobes, lung.side)
     part[...] = lobes
@@ -244,31 +244,38 @@ class _FittedBorder:
 
 
 def _fit_borders(
-    lung: _Lung, model: SidePrior, features: npt.NDArray[np.float64], evidence: Evidence
+    lung: _Lung, model: SidePrior, features: npt.NDArray[np.float64], sheets: Sheets
 ) -> list[_FittedBorder]:
     """Fit the oblique fissure, then the horizontal one above it."""
     frame, lattice = lung.frame, Lattice.over(lung.box)
     borders: list[_FittedBorder] = []
     surprise = None
-    strong, weak = evidence.strong, evidence.weak
     for fissure in FISSURES_OF[lung.side]:
         above = borders[0].surface if borders else None
         if above is not None:
-            strong = strong.where(above.heights(strong.position_mm) > ABOVE_OBLIQUE_MM)
-            weak = weak.where(above.heights(weak.position_mm) > ABOVE_OBLIQUE_MM)
+            sheets = _only_above(sheets, above)
         shape = model.surfaces[fissure]
         expected = model.predict(fissure, features, surprise)
-        coefficients = fit_modes(shape, expected, strong.thinned(), frame)
+        coefficients = fit_modes(shape, expected, sheets.clear.thinned(), frame)
         surface = place_surface(shape.field_of(coefficients), frame, lattice)
-        surface = correct_locally(surface, weak)
+        surface = correct_locally(surface, sheets.clear)
         surprise = coefficients - expected
         fit = judge(
             fissure,
-            measure_coverage(surface, lung.box, weak, above),
+            measure_coverage(surface, lung.box, sheets, above),
             _mahalanobis(surprise, shape.covariance),
         )
         borders.append(_FittedBorder(surface, fit))
     return borders
+
+
+def _only_above(sheets: Sheets, surface: Surface) -> Sheets:
+    """Keep the points that lie clearly above a surface."""
+    clear, faint = (
+        points.where(surface.heights(points.position_mm) > ABOVE_OBLIQUE_MM)
+        for points in (sheets.clear, sheets.faint)
+    )
+    return Sheets(clear, faint)
 
 
 def _mahalanobis(deviation: npt.NDArray[np.float64], covariance: npt.NDArray[np.float64]) -> float:
@@ -301,10 +308,13 @@ def _renumber(side: Side) -> npt.NDArray[np.uint8]:
 
 
 def _smallest_share(lobes: npt.NDArray[np.uint8], side: Side) -> float:
-    counts = np.bincount(lobes.ravel(), minlength=N_LABELS)
-    counts = counts[:DENSE] + counts[DENSE:]
-    sizes = [int(counts[lobe]) for lobe in set(LOBES_BY_CASE[side])]
+    sizes = [_size(lobes, lobe) for lobe in set(LOBES_BY_CASE[side])]
     return min(sizes) / max(sum(sizes), 1)
+
+
+def _size(labels: npt.NDArray[np.uint8], lobe: Label) -> int:
+    """Count the voxels of a lobe, airless ones too."""
+    return sum(int(np.count_nonzero(labels == lobe + dense)) for dense in (0, DENSE))
 
 
 # --- topology -------------------------------------------------------------------------------------
@@ -369,11 +379,10 @@ def _region_flags(
 
 
 def _unusual_lobes(labels: npt.NDArray[np.uint8]) -> list[Label]:
-    counts = np.bincount(labels.ravel(), minlength=N_LABELS)
-    counts = counts[:DENSE] + counts[DENSE:]
-    total = sum(int(counts[lobe]) for lobe in USUAL_SHARE)
+    sizes = {lobe: _size(labels, lobe) for lobe in USUAL_SHARE}
+    total = sum(sizes.values())
     return [
         lobe
         for lobe, (mean, sd) in USUAL_SHARE.items()
-        if abs(counts[lobe] / total - mean) > UNUSUAL_SHARE_SD * sd
+        if abs(sizes[lobe] / total - mean) > UNUSUAL_SHARE_SD * sd
     ]

@@ -54,6 +54,9 @@ CORRECTION_BAND_MM = 20.0
 CELL_NOISE_MM = 1.2
 """Expected error of a cell's mean distance, in mm."""
 
+FULL_CELL_WEIGHT = 12.0
+"""Weight of the points in a cell that a well seen fissure crosses; with less, its noise is larger."""
+
 CELL_OUTLIER_MM = 1.5
 """Residual of a cell, in mm, at which its weight halves."""
 
@@ -130,6 +133,12 @@ class Surface:
             self.field_mm[None], self.lattice.to_nodes(points_mm)
         )[:, 0]
         return values
+
+    def normals(self, points_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return (N, 3) unit vectors up the field at points."""
+        slope = sample_fields(self.gradient(), self.lattice.to_nodes(points_mm))
+        length = np.sqrt((slope**2).sum(axis=1, keepdims=True)) + 1e-9
+        return np.asarray(slope / length, np.float64)
 
     def gradient(self) -> npt.NDArray[np.float32]:
         """Return the (3, A, B, C) gradient of the field, in mm per mm."""
@@ -241,19 +250,33 @@ def correct_locally(
 def _correct_once(surface: Surface, points: SheetPoints, correction: Correction) -> Surface:
     distance, cosine = surface.measure(points)
     chosen = (np.abs(distance) < correction.reach_mm) & (cosine > _INLIER_COSINE)
-    centres, offsets = _average_in_cells(points.where(chosen), distance[chosen])
-    if len(offsets) < LEAST_CELLS:
+    origin = (
+        surface.lattice.origin_mm
+    )  # cells move with the lung: a crop of the scan changes nothing
+    cells = _average_in_cells(points.where(chosen), distance[chosen], origin)
+    if len(cells.offset_mm) < LEAST_CELLS:
         return surface
-    return _shift(surface, centres, _solve_weights(centres, offsets, correction), correction)
+    return _shift(surface, cells.centre_mm, _solve_weights(cells, correction), correction)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """(M, 3) centres, (M,) mean distances and (M,) noise variances of the fullest cells, in mm."""
+
+    centre_mm: npt.NDArray[np.float64]
+    offset_mm: npt.NDArray[np.float64]
+    noise_mm2: npt.NDArray[np.float64]
 
 
 def _average_in_cells(
-    points: SheetPoints, distance: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the (M, 3) weighted centres and (M,) mean distances of the fullest cells."""
+    points: SheetPoints,
+    distance: npt.NDArray[np.float64],
+    origin_mm: npt.NDArray[np.float64],
+) -> _Cells:
+    """Average the points in cells, by weight."""
     if not len(points):
-        return np.zeros((0, 3)), np.zeros(0)
-    cell = np.floor(points.position_mm / CELL_MM).astype(np.int64)
+        return _Cells(np.zeros((0, 3)), np.zeros(0), np.zeros(0))
+    cell = np.floor((points.position_mm - origin_mm) / CELL_MM).astype(np.int64)
     _, of_cell = np.unique(cell, axis=0, return_inverse=True)
     of_cell = of_cell.ravel()
     count = np.bincount(of_cell)
@@ -262,7 +285,8 @@ def _average_in_cells(
     means = np.stack([np.bincount(of_cell, points.weight * v) / total for v in columns], axis=1)
     full = np.flatnonzero(count >= LEAST_IN_CELL)
     heaviest = full[np.argsort(-total[full], kind="stable")[:MOST_CELLS]]
-    return means[heaviest, :3], means[heaviest, 3]
+    noise = CELL_NOISE_MM**2 * np.maximum(1.0, FULL_CELL_WEIGHT / total[heaviest])
+    return _Cells(means[heaviest, :3], means[heaviest, 3], noise)
 
 
 def _covariance(
@@ -276,17 +300,14 @@ def _covariance(
     return covariance
 
 
-def _solve_weights(
-    centres: npt.NDArray[np.float64], offsets: npt.NDArray[np.float64], correction: Correction
-) -> npt.NDArray[np.float64]:
+def _solve_weights(cells: _Cells, correction: Correction) -> npt.NDArray[np.float64]:
     """Regress the offsets, then once more with outlying cells held at arm's length."""
-    covariance = _covariance(centres, centres, correction)
-    noise = np.full(len(offsets), CELL_NOISE_MM**2)
-    weights = np.linalg.solve(covariance + np.diag(noise), offsets)
-    left = offsets - covariance @ weights
+    covariance = _covariance(cells.centre_mm, cells.centre_mm, correction)
+    weights = np.linalg.solve(covariance + np.diag(cells.noise_mm2), cells.offset_mm)
+    left = cells.offset_mm - covariance @ weights
     trust = 1 / (1 + (left / CELL_OUTLIER_MM) ** 2)
-    loose = covariance + np.diag(noise / np.maximum(trust**2, 1e-2))
-    return np.asarray(np.linalg.solve(loose, offsets), np.float64)
+    loose = covariance + np.diag(cells.noise_mm2 / np.maximum(trust**2, 1e-2))
+    return np.asarray(np.linalg.solve(loose, cells.offset_mm), np.float64)
 
 
 def _shift(

@@ -47,6 +47,11 @@ LEAST_CASES = 10
 """Fewer label maps give no statistics."""
 
 _N_FOLDS = 5
+_LEAST_VARIANCE = 1e-9
+"""Modes with less variance than this are rounding errors."""
+
+_SHRINKAGE = 0.01
+"""Share of the mean variance that is added to every variance."""
 _LEAST_WEIGHT = 0.02
 """Nodes that are lung in fewer cases than this share count as if they were in so many."""
 
@@ -260,10 +265,20 @@ def _learn_surfaces(
             mean=(mean / weight).reshape(grid).astype(np.float32),
             modes=(directions / weight).reshape(-1, *grid).astype(np.float32),
             prediction=_ridge(predictors, coefficients, features.shape[1]),
-            covariance=np.cov(missed.T),
+            covariance=_covariance(missed),
         )
         predictors = np.concatenate([features, missed], axis=1)
     return surfaces
+
+
+def _covariance(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the covariance of the columns, shrunk a little so that it can be inverted after rounding."""
+    covariance = np.atleast_2d(np.cov(rows.T))
+    mean_variance = np.trace(covariance) / len(covariance)
+    shrunk: npt.NDArray[np.float64] = covariance + _SHRINKAGE * mean_variance * np.eye(
+        len(covariance)
+    )
+    return shrunk
 
 
 def _principal_components(
@@ -277,11 +292,12 @@ def _principal_components(
     deviation = rows - mean
     variances, vectors = np.linalg.eigh(deviation @ deviation.T / len(rows))
     chosen = np.argsort(-variances, kind="stable")[:n_modes]
+    chosen = chosen[variances[chosen] > _LEAST_VARIANCE]
     directions = vectors[:, chosen].T @ deviation
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
     largest = np.abs(directions).argmax(axis=1)
-    signs = np.sign(directions[np.arange(n_modes), largest])[:, None]
-    return mean, directions * signs / lengths, np.sqrt(np.maximum(variances[chosen], 1e-12))
+    signs = np.sign(directions[np.arange(len(chosen)), largest])[:, None]
+    return mean, directions * signs / lengths, np.sqrt(variances[chosen])
 
 
 def _ridge(

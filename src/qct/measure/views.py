@@ -1,0 +1,328 @@
+"""The few flat pictures that a report shows, upright for a radiologist.
+
+Pictures are sampled in patient space, so that flipped, oblique and tilted grids come out alike: patient's
+right on the picture's left, head up, anterior up (axial) or left (sagittal). They are for looking at;
+no number is taken from them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from qct.findings import Projection, View
+from qct.regions import DENSE, LEFT_LUNG, N_LABELS, RIGHT_LUNG, WHOLE_LUNG, Label, Region
+from qct.volume import PADDING_HU, Volume
+
+BODY_MARGIN_MM = 25.0
+"""How much is shown around the lungs: chest wall and upper abdomen (mm)."""
+
+LOWER_LEVEL_SHARE = 0.25
+"""The lower axial picture has this share of the lung's volume below it."""
+
+LOW_HU = -950
+"""Threshold of the projected share; HU below it count (Gevenois et al. 1996)."""
+
+SMALLEST_PIXEL_MM = 0.6
+"""Finer pixels would not be seen in print (mm)."""
+
+MAIN_BRONCHUS_MM2 = 30.0
+"""Smallest cross-section of a main bronchus just below the carina (mm²)."""
+
+CARINA_APART_MM = 12.0
+"""Main bronchi whose centres are this far apart have parted (mm)."""
+
+LEAST_DEPTH = 0.5
+"""Fewer lung voxels than this along the viewing direction are no lung."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """Two world directions of a picture: LPS index and sign of its rows and columns, and of its normal."""
+
+    name: str
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    normal: int
+
+
+AXIAL = _Plane("axial", rows=(1, 1), columns=(0, 1), normal=2)
+CORONAL = _Plane("coronal", rows=(2, -1), columns=(0, 1), normal=1)
+SAGITTAL = _Plane("sagittal", rows=(2, -1), columns=(1, 1), normal=0)
+
+_Labels = npt.NDArray[np.uint8]
+_Mask = npt.NDArray[np.bool_]
+_Points = npt.NDArray[np.float64]
+
+
+def take_views(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[View, ...]:
+    """Take the key slices: axial at the carina and below, coronal, and sagittal through each lung.
+
+    Parameters
+    ----------
+    volume : Volume
+    labels : (Z, Y, X) uint8
+        `qct.regions.Label` numbers, with or without `DENSE`.
+
+    Returns
+    -------
+    views : tuple of View
+        ``axial_carina`` (``axial_middle`` where no carina was found), ``axial_lower``,
+        ``coronal_middle``, ``sagittal_right``, ``sagittal_left``; without the sides and levels
+        that the scan does not have. Square pixels; HU linearly interpolated, labels nearest;
+        `PADDING_HU` outside the scan. Empty without lung.
+
+    Raises
+    ------
+    ValueError
+        If `labels` is on another grid than `volume`.
+    """
+    _check(volume, labels)
+    lung = _voxels_per_plane(labels, _lookup(WHOLE_LUNG))
+    if not lung[0].any():
+        return ()
+    box_mm = _box_mm(volume, lung)
+    views = [_axial_upper(volume, labels, lung, box_mm)]
+    lower_z = _quantile_index(lung[0], LOWER_LEVEL_SHARE)
+    views.append(_view(volume, labels, AXIAL, "axial_lower", _at(volume, 0, lower_z), box_mm))
+    middle_y = _quantile_index(lung[1], 0.5)
+    views.append(_view(volume, labels, CORONAL, "coronal_middle", _at(volume, 1, middle_y), box_mm))
+    for name, side in (("sagittal_right", RIGHT_LUNG), ("sagittal_left", LEFT_LUNG)):
+        along_x = _voxels_per_plane(labels, _lookup(side))[2]
+        if along_x.any():
+            where = _at(volume, 2, _quantile_index(along_x, 0.5))
+            views.append(_view(volume, labels, SAGITTAL, name, where, box_mm))
+    return tuple(views)
+
+
+def project(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[Projection, ...]:
+    """Project the share of lung below -950 HU (percent) from the front, and from the side per lung.
+
+    Every value is counted on native voxels along the viewing direction: low voxels over aerated lung
+    voxels, NaN where there is none. Counts, not shares, are then put on square pixels.
+
+    Raises
+    ------
+    ValueError
+        If `labels` is on another grid than `volume`.
+    """
+    _check(volume, labels)
+    sides = (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG)
+    planes = (CORONAL, SAGITTAL, SAGITTAL)
+    names = ("laa950_coronal", "laa950_sagittal_right", "laa950_sagittal_left")
+    counts = [_count_along(volume, labels, s, p) for s, p in zip(sides, planes, strict=True)]
+    return tuple(
+        _projection(volume, plane, name, low, depth)
+        for name, plane, (low, depth) in zip(names, planes, counts, strict=True)
+        if depth.any()
+    )
+
+
+# --- where to look ------------------------------------------------------------------------------
+
+
+def _check(volume: Volume, labels: _Labels) -> None:
+    if labels.shape != volume.shape:
+        msg = f"labels {labels.shape} are not on the grid {volume.shape}"
+        raise ValueError(msg)
+
+
+def _lookup(region: Region, *, dense: bool = True) -> _Mask:
+    """Return which label numbers belong to `region`, as a table of `N_LABELS` booleans."""
+    table = np.zeros(N_LABELS, bool)
+    for label in region.labels:
+        table[label] = True
+        table[label + DENSE] = dense
+    return table
+
+
+def _voxels_per_plane(labels: _Labels, table: _Mask) -> tuple[npt.NDArray[np.int64], ...]:
+    """Count voxels in every plane of each axis, one z plane at a time (no volume-sized copy)."""
+    nz, ny, nx = labels.shape
+    counts = np.zeros(nz, np.int64), np.zeros(ny, np.int64), np.zeros(nx, np.int64)
+    for z in range(nz):
+        mask = table[labels[z]]
+        counts[0][z] = np.count_nonzero(mask)
+        if counts[0][z]:
+            counts[1][:] += mask.sum(axis=1)
+            counts[2][:] += mask.sum(axis=0)
+    return counts
+
+
+def _quantile_index(counts: npt.NDArray[np.int64], share: float) -> int:
+    """Return the first plane at which `share` of all voxels has been passed."""
+    return int(np.searchsorted(np.cumsum(counts), share * counts.sum()))
+
+
+def _at(volume: Volume, axis: int, index: int) -> _Points:
+    """Return the LPS position of the middle of plane `index` of `axis`."""
+    middle = (np.array(volume.shape, float) - 1) / 2
+    middle[axis] = index
+    return volume.origin_mm + middle @ volume.axes_mm
+
+
+def _box_mm(volume: Volume, per_plane: tuple[npt.NDArray[np.int64], ...]) -> _Points:
+    """Return (2, 3) the lowest and highest LPS coordinate of the lungs with a margin, within the scan."""
+    ends = np.array([[found[0], found[-1]] for found in map(np.flatnonzero, per_plane)], float)
+    lungs = _corners(volume, ends)
+    scan = _corners(volume, np.array([[0, n - 1] for n in volume.shape], float))
+    low = np.maximum(lungs.min(axis=0) - BODY_MARGIN_MM, scan.min(axis=0))
+    high = np.minimum(lungs.max(axis=0) + BODY_MARGIN_MM, scan.max(axis=0))
+    return np.stack([low, high])
+
+
+def _corners(volume: Volume, ends: _Points) -> _Points:
+    """Return (8, 3) LPS corners of a box given by its first and last index along each axis."""
+    index = np.array(np.meshgrid(*ends)).reshape(3, 8).T
+    return volume.origin_mm + index @ volume.axes_mm
+
+
+def _axial_upper(
+    volume: Volume, labels: _Labels, lung: tuple[npt.NDArray[np.int64], ...], box_mm: _Points
+) -> View:
+    """Show the carina; where the airway does not show one, the middle of the lungs."""
+    carina_z = _carina_index(volume, labels)
+    if carina_z is None:
+        where = _at(volume, 0, _quantile_index(lung[0], 0.5))
+        return _view(volume, labels, AXIAL, "axial_middle", where, box_mm)
+    return _view(volume, labels, AXIAL, "axial_carina", _at(volume, 0, carina_z), box_mm)
+
+
+def _carina_index(volume: Volume, labels: _Labels) -> int | None:
+    """Return the highest z at which the airway has parted into two main bronchi, on two slices running."""
+    for z in range(labels.shape[0] - 1, 0, -1):
+        if _is_parted(volume, labels[z]) and _is_parted(volume, labels[z - 1]):
+            return z
+    return None
+
+
+def _is_parted(volume: Volume, labels: _Labels) -> bool:
+    _, dy, dx = volume.spacing_mm
+    parts, n_parts = ndimage.label(labels == Label.AIRWAY)
+    if n_parts < 2:
+        return False
+    areas = np.bincount(parts.ravel(), minlength=n_parts + 1)[1:] * dy * dx
+    large = np.flatnonzero(areas >= MAIN_BRONCHUS_MM2) + 1
+    if large.size < 2:
+        return False
+    x_mm = [centre[1] * dx for centre in ndimage.center_of_mass(parts > 0, parts, large)]
+    return bool(max(x_mm) - min(x_mm) >= CARINA_APART_MM)
+
+
+# --- sampling -----------------------------------------------------------------------------------
+
+
+def _view(
+    volume: Volume,
+    labels: _Labels,
+    plane: _Plane,
+    name: str,
+    where_mm: _Points,
+    box_mm: _Points,
+) -> View:
+    pixel_mm = _pixel_mm(volume)
+    index = _plane_index(volume, plane, where_mm, box_mm, pixel_mm)
+    hu = np.full(index.shape[1:], PADDING_HU, np.int16)
+    shown = np.zeros(index.shape[1:], np.uint8)
+    ndimage.map_coordinates(volume.hu, index, output=hu, order=1, cval=PADDING_HU)
+    ndimage.map_coordinates(labels, index, output=shown, order=0, cval=0)
+    return View(
+        plane=plane.name,
+        name=name,
+        position_mm=float(where_mm[plane.normal]),
+        hu=hu,
+        labels=shown,
+        pixel_mm=(pixel_mm, pixel_mm),
+    )
+
+
+def _pixel_mm(volume: Volume) -> float:
+    _, dy, dx = volume.spacing_mm
+    return max(min(dy, dx), SMALLEST_PIXEL_MM)
+
+
+def _plane_index(
+    volume: Volume, plane: _Plane, where_mm: _Points, box_mm: _Points, pixel_mm: float
+) -> _Points:
+    """Return (3, H, W) array indices of the pixels of a picture that covers the box."""
+    rows_mm = _steps(plane.rows, box_mm, pixel_mm)
+    columns_mm = _steps(plane.columns, box_mm, pixel_mm)
+    points = np.empty((rows_mm.size, columns_mm.size, 3))
+    points[...] = where_mm
+    points[..., plane.rows[0]] = rows_mm[:, None]
+    points[..., plane.columns[0]] = columns_mm[None, :]
+    index = (points - volume.origin_mm) @ np.linalg.inv(volume.axes_mm)
+    return np.moveaxis(_snapped(index), -1, 0)
+
+
+def _snapped(index: _Points) -> _Points:
+    """Round away the last digits, so that a native slice is shown and not a blend with its neighbour."""
+    return np.round(index, 6)
+
+
+def _steps(direction: tuple[int, int], box_mm: _Points, pixel_mm: float) -> _Points:
+    """Return the LPS coordinates of the pixels along one side of a picture."""
+    axis, sign = direction
+    low, high = box_mm[:, axis]
+    n_pixels = int((high - low) / pixel_mm) + 1
+    start = low if sign > 0 else high
+    steps: _Points = start + sign * pixel_mm * np.arange(n_pixels)
+    return steps
+
+
+# --- projecting ---------------------------------------------------------------------------------
+
+
+def _count_along(
+    volume: Volume, labels: _Labels, region: Region, plane: _Plane
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Count low and all aerated voxels of `region` along the array axis that `plane` looks along.
+
+    Returns
+    -------
+    low, depth : (Z, X) or (Z, Y) float32
+        Whole numbers.
+    """
+    axis = 0 if plane is CORONAL else 1
+    table = _lookup(region, dense=False)
+    nz, ny, nx = labels.shape
+    low = np.zeros((nz, nx if axis == 0 else ny), np.float32)
+    depth = np.zeros_like(low)
+    for z in range(nz):
+        lung = table[labels[z]]
+        depth[z] = lung.sum(axis=axis)
+        if depth[z].any():
+            low[z] = (lung & (volume.hu[z] < LOW_HU)).sum(axis=axis)
+    return low, depth
+
+
+def _projection(
+    volume: Volume,
+    plane: _Plane,
+    name: str,
+    low: npt.NDArray[np.float32],
+    depth: npt.NDArray[np.float32],
+) -> Projection:
+    """Put counts on square pixels, upright, cut to the lung; then divide."""
+    pixel_mm = _pixel_mm(volume)
+    index = _flat_index(volume, plane, depth > 0, pixel_mm)
+    low_there = ndimage.map_coordinates(low, index, order=1, cval=0.0)
+    depth_there = ndimage.map_coordinates(depth, index, order=1, cval=0.0)
+    inside = depth_there >= LEAST_DEPTH
+    values = np.full(depth_there.shape, np.nan, np.float32)
+    np.divide(100.0 * low_there, depth_there, out=values, where=inside)
+    return Projection(name=name, values=values, pixel_mm=(pixel_mm, pixel_mm))
+
+
+def _flat_index(volume: Volume, plane: _Plane, lung: _Mask, pixel_mm: float) -> _Points:
+    """Return (2, H, W) indices into a (Z, X) or (Z, Y) count for the pixels of an upright picture."""
+    kept = [0, 2] if plane is CORONAL else [0, 1]
+    world = [plane.rows[0], plane.columns[0]]
+    axes = volume.axes_mm[np.ix_(kept, world)]
+    found = np.argwhere(lung) @ axes
+    box = np.stack([found.min(axis=0) - 2 * pixel_mm, found.max(axis=0) + 2 * pixel_mm])
+    rows = _steps((0, plane.rows[1]), box, pixel_mm)
+    columns = _steps((1, plane.columns[1]), box, pixel_mm)
+    points = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
+    return np.moveaxis(points @ np.linalg.inv(axes), -1, 0)
