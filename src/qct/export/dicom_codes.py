@@ -83,6 +83,9 @@ COMMENT = Code("121106", "DCM", "Comment")
 CT_CHEST = Code("24627-2", "LN", "CT Chest")
 QUANTITATIVE_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 
+VALUE_CHARS = 16
+"""Longest code value (value representation SH)."""
+
 MEANING_CHARS = 64
 """Longest code meaning (value representation LO)."""
 
@@ -113,7 +116,7 @@ def quantity_codes(profile: str) -> dict[str, QuantityCode]:
     """Code of every number, as one profile defines it."""
     table = {}
     for key, row in quantities_of(profile).items():
-        own = Code(key.upper(), SCHEME, row.label[:MEANING_CHARS])
+        own = Code(code_value(key), SCHEME, row.label[:MEANING_CHARS])
         name, derivation = _STANDARD.get(key, (own, None))
         table[key] = QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.definition)
     return table
@@ -132,15 +135,24 @@ def side_code(region: Region) -> Code | None:
 
 
 def flag_code(flag: Flag) -> Code:
-    """Code of a doubt; code values are short strings, so the long keys are cut by their letters."""
-    value = flag.key.upper()
-    return Code(value if len(value) <= 16 else _short(value), SCHEME, flag.meaning[:MEANING_CHARS])
+    """Code of a doubt."""
+    return Code(code_value(flag.key), SCHEME, flag.meaning[:MEANING_CHARS])
+
+
+def code_value(key: str) -> str:
+    """Turn a key into a code value, which has 16 characters at most (value representation SH).
+
+    >>> code_value("laa950_percent"), code_value("laa_cluster_large_percent")
+    ('LAA950_PERCENT', 'LAA_CLSTR_LRG_PR')
+    """
+    value = key.upper()
+    return value if len(value) <= VALUE_CHARS else _short(value)
 
 
 def _short(value: str) -> str:
-    """Shorten a key to the 16 characters a code value may have: drop vowels from its end."""
+    """Shorten a key to what a code value may have: drop vowels from its end, then letters."""
     head, tail = value[:4], value[4:]
-    while len(head) + len(tail) > 16:
+    while len(head) + len(tail) > VALUE_CHARS:
         at = max((tail.rfind(vowel) for vowel in "AEIOU"), default=-1)
         tail = tail[:-1] if at < 0 else tail[:at] + tail[at + 1 :]
     return head + tail

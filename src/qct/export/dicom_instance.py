@@ -12,6 +12,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from qct.export.dicom_codes import scheme_item
 from qct.export.dicom_source import Source
+from qct.export.shown import is_told
 from qct.findings import Analysis
 
 MANUFACTURER = "The qct developers"
@@ -114,7 +115,13 @@ def stamp_of(analysis: Analysis, created: datetime) -> Stamp:
         "patient": [analysis.scan.patient.name, analysis.scan.patient.patient_id],
         "study": [analysis.scan.study.study_uid, analysis.scan.study.accession],
         "measured": [
-            (m.region, m.quantity, m.value, m.status.value, sorted(f.key for f in m.flags))
+            (
+                m.region,
+                m.quantity,
+                m.value if is_told(m) else None,
+                m.status.value,
+                sorted(f.key for f in m.flags),
+            )
             for m in analysis.measured
         ],
         "flags": sorted(flag.key for flag in analysis.flags),
@@ -142,7 +149,8 @@ def new_instance(source: Source, stamp: Stamp, kind: str, sop_class: str, *salt:
     ds.SeriesInstanceUID = stamp.uid(kind, "series")
     ds.SeriesNumber = SERIES_NUMBERS[kind]
     ds.InstanceNumber = 1
-    ds.BodyPartExamined = "CHEST"
+    if kind != "pdf":  # General Image objects; a document has no body part
+        ds.BodyPartExamined = "CHEST"
     ds.CodingSchemeIdentificationSequence = [scheme_item()]
     finish(ds, source, stamp)
     return ds

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from qct.errors import WriteError
 from qct.export.colour import cielab_of
@@ -68,7 +68,7 @@ class Segment:
 
 def segments_of(labels: Labels) -> tuple[Segment, ...]:
     """Choose the segments that have at least one voxel."""
-    there = np.bincount(labels.ravel(), minlength=N_LABELS) > 0
+    there = np.logical_or.reduce(_numbers_by_slice(labels), axis=0)
     segments = [_of_region(region) for region in LABELS_FOR]
     airless = tuple(int(label) + DENSE for label in Label if label)
     segments.append(
@@ -77,7 +77,7 @@ def segments_of(labels: Labels) -> tuple[Segment, ...]:
     return tuple(one for one in segments if there[list(one.numbers)].any())
 
 
-def tracking_uid(stamp: Stamp, key: str) -> str:
+def tracking_uid(stamp: Stamp, key: str) -> UID:
     """Tracking UID of a region, the same in the segmentation and in the structured report."""
     return stamp.uid("tracking", key)
 
@@ -160,29 +160,28 @@ def _set_frames(
     ds: Dataset, labels: Labels, segments: tuple[Segment, ...], source: Source, stamp: Stamp
 ) -> None:
     """Set pixels and functional groups."""
-    places = _Places(source)
-    per_frame, bits = [], []
+    places = Places(source)
     belongs = _belonging(segments)
     has = _presence(labels, belongs)
-    for number in range(1, len(segments) + 1):
-        mine = belongs[number - 1]
-        for z in np.flatnonzero(has[number - 1]):
-            mask = mine[as_stored(labels[z], source.stored_axes)]
-            bits.append(mask.ravel())
-            per_frame.append(places.frame(int(z), number))
+    bits: list[list[npt.NDArray[np.bool_]]] = [[] for _ in segments]
+    for z in np.flatnonzero(has.any(axis=0)):
+        stored = as_stored(_members(labels[z], belongs), source.stored_axes).ravel()
+        for number in np.flatnonzero(has[:, z]):
+            bits[number].append((stored & (1 << int(number))) != 0)
+    per_frame = [places.frame(int(z), int(n) + 1) for n, z in np.argwhere(has)]
     rows, columns = as_stored(labels[0], source.stored_axes).shape
     ds.ImageType = ["DERIVED", "PRIMARY"]
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.NumberOfFrames, ds.Rows, ds.Columns = len(bits), rows, columns
+    ds.NumberOfFrames, ds.Rows, ds.Columns = len(per_frame), rows, columns
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 1, 1, 0, 0
     ds.LossyImageCompression = "01" if analysis_is_lossy(source) else "00"
     if ds.LossyImageCompression == "01":
         _copy_lossy(ds, source)
     ds.SegmentationType = "BINARY"
-    _set_dimensions(ds, stamp)
+    set_dimensions(ds, stamp.uid("seg", "dimensions"))
     ds.SharedFunctionalGroupsSequence = [places.shared()]
     ds.PerFrameFunctionalGroupsSequence = per_frame
-    ds.PixelData = _packed(bits)
+    ds.PixelData = _packed([frame for of_one in bits for frame in of_one])
 
 
 def analysis_is_lossy(source: Source) -> bool:
@@ -204,10 +203,22 @@ def _belonging(segments: tuple[Segment, ...]) -> npt.NDArray[np.bool_]:
     return table
 
 
+def _members(plane: Labels, belongs: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint16]:
+    """Return a plane in which bit k says whether the voxel belongs to segment k."""
+    table = (belongs.astype(np.uint16) << np.arange(len(belongs), dtype=np.uint16)[:, None]).sum(
+        axis=0, dtype=np.uint16
+    )
+    return np.take(table, plane)
+
+
 def _presence(labels: Labels, belongs: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Return (segments, slices): whether a segment has a voxel in a slice."""
-    there = np.stack([np.bincount(plane.ravel(), minlength=N_LABELS) > 0 for plane in labels])
-    return (belongs.astype(np.int32) @ there.T.astype(np.int32)) > 0
+    return (belongs.astype(np.int32) @ _numbers_by_slice(labels).T.astype(np.int32)) > 0
+
+
+def _numbers_by_slice(labels: Labels) -> npt.NDArray[np.bool_]:
+    """Return (slices, label numbers): whether a number stands in a slice."""
+    return np.stack([np.bincount(plane.ravel(), minlength=N_LABELS) > 0 for plane in labels])
 
 
 def _packed(frames: list[npt.NDArray[np.bool_]]) -> bytes:
@@ -219,15 +230,13 @@ def _packed(frames: list[npt.NDArray[np.bool_]]) -> bytes:
     return packed + b"\0" * (len(packed) % 2)
 
 
-def _set_dimensions(ds: Dataset, stamp: Stamp) -> None:
-    uid = stamp.uid("seg", "dimensions")
+def set_dimensions(ds: Dataset, uid: str, *, by_segment: bool = True) -> None:
+    """Say what the frames are sorted by: segment (if there are any) and position."""
     organization = Dataset()
     organization.DimensionOrganizationUID = uid
     ds.DimensionOrganizationSequence = [organization]
-    ds.DimensionIndexSequence = [
-        _dimension(uid, 0x0062000B, 0x0062000A, "Segment"),
-        _dimension(uid, 0x00200032, 0x00209113, "Position"),
-    ]
+    segment = [_dimension(uid, 0x0062000B, 0x0062000A, "Segment")] if by_segment else []
+    ds.DimensionIndexSequence = [*segment, _dimension(uid, 0x00200032, 0x00209113, "Position")]
 
 
 def _dimension(uid: str, pointer: int, group: int, label: str) -> Dataset:
@@ -239,7 +248,7 @@ def _dimension(uid: str, pointer: int, group: int, label: str) -> Dataset:
     return item
 
 
-class _Places:
+class Places:
     """Functional groups; what frames have in common is made once and shared."""
 
     def __init__(self, source: Source) -> None:
@@ -258,15 +267,18 @@ class _Places:
         shared.PixelMeasuresSequence = [measures]
         return shared
 
-    def frame(self, z: int, number: int) -> Dataset:
-        """Return the group of one slice of one segment."""
-        content, identity, frame = Dataset(), Dataset(), Dataset()
-        content.DimensionIndexValues = [number, z + 1]
-        identity.ReferencedSegmentNumber = number
+    def frame(self, z: int, number: int | None, index: int | None = None) -> Dataset:
+        """Return the group of one slice, of one segment if there are any."""
+        content, frame = Dataset(), Dataset()
+        at = z + 1 if index is None else index
+        content.DimensionIndexValues = at if number is None else [number, at]
         frame.DerivationImageSequence = self._derivations[z]
         frame.FrameContentSequence = [content]
         frame.PlanePositionSequence = self._positions[z]
-        frame.SegmentIdentificationSequence = [identity]
+        if number is not None:
+            identity = Dataset()
+            identity.ReferencedSegmentNumber = number
+            frame.SegmentIdentificationSequence = [identity]
         return frame
 
     def _plane_positions(self) -> Iterator[list[Dataset]]:

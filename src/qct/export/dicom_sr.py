@@ -24,6 +24,7 @@ from qct.export.dicom_codes import (
     THIRDS,
     WITHHELD_NAME,
     QuantityCode,
+    code_value,
     flag_code,
     quantity_codes,
     scheme_item,
@@ -42,6 +43,7 @@ from qct.export.dicom_instance import (
 from qct.export.dicom_seg import SEGMENTATION_CLASS, tracking_uid
 from qct.export.dicom_source import Source
 from qct.export.extras import optional
+from qct.export.shown import is_told, rounded
 from qct.findings import Analysis, Measured
 from qct.flags import Flag, Status
 from qct.regions import REGIONS, Region
@@ -116,7 +118,6 @@ def _complete(ds: Dataset, source: Source, stamp: Stamp, signature: Signature | 
     join_study(ds, source.first)
     finish(ds, source, stamp)
     ds.SeriesDescription = "Lung CT measurements (qct)"
-    ds.BodyPartExamined = "CHEST"
     ds.CodingSchemeIdentificationSequence = [scheme_item()]
     if signature is None:
         ds.CompletionFlagDescription = RESEARCH_USE
@@ -201,16 +202,6 @@ def _group(
     )
 
 
-def is_told(one: Measured) -> bool:
-    """Whether the value of a number may leave the house."""
-    return one.value is not None and one.status in (Status.REPORTED, Status.CAVEAT)
-
-
-def rounded(value: float, decimals: int) -> float:
-    """Round as the report does; a whole number has no point, and zero no sign."""
-    return round(value) if decimals == 0 else round(value, decimals) + 0.0
-
-
 def _measurement(sr: Any, one: Measured, code: QuantityCode) -> Any:
     assert one.value is not None
     return sr.Measurement(
@@ -242,7 +233,7 @@ def _own_code(quantity: str, codes: dict[str, QuantityCode]) -> Code:
     if code.name.scheme_designator == SCHEME:
         return code.name
     meaning = code.name.meaning if code.derivation is None else f"{code.derivation.meaning} HU"
-    return Code(quantity.upper(), SCHEME, meaning)
+    return Code(code_value(quantity), SCHEME, meaning)
 
 
 def _site(sr: Any, region: Region) -> Any:
