@@ -21,6 +21,8 @@ from qct.errors import QctError
 
 COMMANDS = (
     "analyze",
+    "batch",
+    "cohort",
     "inspect",
     "coding",
     "codes",
