@@ -162,3 +162,22 @@ def test_two_runs_do_not_write_to_one_folder(tmp_path):
     out = run(studies, tmp_path / "out")
     with Worklist(out / "ledger.sqlite"), pytest.raises(OptionError, match="another run"):
         run(studies, out)
+
+
+def test_a_dask_cluster_gives_the_same_table(tmp_path):
+    pytest.importorskip("distributed", reason="Dask is not installed (pip install 'qct[dask]')")
+    studies = archive(tmp_path / "in", 4, ["crash", "nolungs"])
+    here = run(studies, tmp_path / "here")
+    code = (
+        "import sys; sys.path[:0] = sys.argv[3:]\n"
+        "if __name__ == '__main__':\n"
+        "    import test_run; test_run.run(sys.argv[1], sys.argv[2], dask='local')"
+    )
+    paths = [str(Path(__file__).parent), *(p for p in sys.path if p)]
+    program = tmp_path / "program.py"
+    program.write_text(code)
+    command = [sys.executable, str(program), studies, str(tmp_path / "there"), *paths]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    for name in ("results.csv", "refused.csv"):
+        assert (tmp_path / "there" / name).read_bytes() == (here / name).read_bytes()

@@ -167,10 +167,23 @@ def _groups(rows: Sequence[Row], name: str, column: str) -> list[list[Any]]:
     for group, value in _pairs_of(rows, name, column):
         by_group.setdefault(group, []).append(value)
     return [
-        [name, group, column, len(v), statistics.fmean(v)]
-        + [statistics.stdev(v) if len(v) > 1 else None, statistics.median(v), min(v), max(v)]
+        [
+            name,
+            group,
+            column,
+            len(v),
+            statistics.fmean(v),
+            _sd(v),
+            statistics.median(v),
+            min(v),
+            max(v),
+        ]
         for group, v in sorted(by_group.items())
     ]
+
+
+def _sd(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def _trend(rows: Sequence[Row], name: str, column: str) -> list[list[Any]]:
@@ -199,8 +212,10 @@ def _repeats(
             continue
         unit = QUANTITIES[column.partition(".")[2]].unit
         table.append(
-            [column, unit, one.n_subjects, one.n_scans, one.bias, one.within_sd]
-            + [one.coefficient, one.low95, one.high95, *one.limits]
+            [
+                *(column, unit, one.n_subjects, one.n_scans, one.bias, one.within_sd),
+                *(one.coefficient, one.low95, one.high95, *one.limits),
+            ]
         )
         pairs = [(v[0], v[1]) for v in subjects if len(v) > 1]
         figures.append(bland_altman(column, pairs, one.bias, one.limits))

@@ -1,7 +1,7 @@
 """Find the studies: places in a tree or rows of a list, then the studies in each place.
 
-A place is a folder that directly holds files, an archive, a DICOMDIR or a volume file. What a place holds is read
-from the headers once, by a worker, and remembered in the ledger until a name, size or time in it changes.
+A place is a folder that directly holds files, an archive, a DICOMDIR or a volume file. What a place holds is
+read from the headers once, by a worker, and remembered in the ledger until a name, size or time in it changes.
 """
 
 import csv

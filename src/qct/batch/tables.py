@@ -115,10 +115,9 @@ def refused_rows(refused: Iterable[Entry]) -> list[list[Any]]:
 
 def cost_rows(entries: Iterable[Entry]) -> list[list[Any]]:
     """Return the heading and what each study took, with a result or without."""
-    rows = [list[Any](COST_COLUMNS)]
-    for one in sorted(entries, key=lambda entry: entry.key):
-        rows.append([one.key, *(one.cost.get(name) for name in COST_COLUMNS[1:])])
-    return rows
+    ordered = sorted(entries, key=lambda entry: entry.key)
+    costs = ([one.key, *(one.cost.get(name) for name in COST_COLUMNS[1:])] for one in ordered)
+    return [list(COST_COLUMNS), *costs]
 
 
 def _csv(rows: Iterable[Iterable[Any]]) -> bytes:
