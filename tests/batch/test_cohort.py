@@ -19,6 +19,11 @@ def test_one_repeated_subject_is_too_few():
     assert repeatability([[1.0, 2.0], [3.0]]) is None
 
 
+def read(table):
+    with table.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 @pytest.fixture
 def out(tmp_path):
     lines = ["study,subject,sex,age_years,whole_lung.volume_ml"]
@@ -30,12 +35,12 @@ def out(tmp_path):
 def test_groups_trends_and_repeats_are_written(out):
     page = write_cohort(out, (), "subject").read_text()
     assert page.count("<svg") == 3
-    (trend,) = csv.DictReader((out / "cohort_trends.csv").open())
+    (trend,) = read(out / "cohort_trends.csv")
     assert float(trend["spearman_rho"]) == pytest.approx(1)
     assert float(trend["slope"]) == pytest.approx(10)
-    (repeat,) = csv.DictReader((out / "repeatability.csv").open())
+    (repeat,) = read(out / "repeatability.csv")
     assert float(repeat["bias"]) == 10
-    assert [row["group"] for row in csv.DictReader((out / "cohort_groups.csv").open())] == [
+    assert [row["group"] for row in read(out / "cohort_groups.csv")] == [
         "F",
         "M",
     ]
