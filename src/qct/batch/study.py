@@ -64,6 +64,8 @@ def run_study(task: Task, progress: Progress) -> dict[str, Any]:
 
 def hash_of(path: Path) -> tuple[str, int]:
     """Return the hash of everything under a path, names left out, and its bytes."""
+    if not path.exists():
+        return "", 0  # reading it says so
     is_alone = path.name.lower().endswith((".zip", *VOLUME_SUFFIXES))
     top = path if path.is_dir() or is_alone else path.parent  # one file stands for its series
     files = [path] if is_alone else sorted(p for p in top.rglob("*") if p.is_file())
