@@ -22,6 +22,8 @@ from qct.errors import QctError
 COMMANDS = (
     "analyze",
     "inspect",
+    "batch",
+    "cohort",
     "coding",
     "codes",
     "quantities",
