@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
@@ -87,6 +88,19 @@ def test_json_on_stdout_is_the_analysis_and_nothing_else(tmp_path, capsys):
     assert main(args) == 0
     told = capsys.readouterr()
     assert json.loads(told.out)["regions"] == numbers(tmp_path / "out")
+
+
+def test_dicom_objects_join_the_study_of_the_scan(tmp_path):
+    pytest.importorskip("highdicom")
+    out = tmp_path / "out"
+    assert main(["analyze", str(SAMPLE / "dicom"), "-o", str(out), "--quiet", "--dicom"]) == 0
+    source = pydicom.dcmread(next((SAMPLE / "dicom").iterdir()), stop_before_pixels=True)
+    made = {path.name: pydicom.dcmread(path) for path in (out / "dicom").iterdir()}
+    assert set(made) == {"seg.dcm", "sr.dcm", "sc.dcm", "pdf.dcm"}
+    for ds in made.values():
+        assert ds.StudyInstanceUID == source.StudyInstanceUID
+        assert ds.PatientID == source.PatientID
+        assert ds.SeriesInstanceUID != source.SeriesInstanceUID
 
 
 def test_results_already_there_are_not_overwritten_unasked(sample, capsys):

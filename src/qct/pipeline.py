@@ -79,8 +79,25 @@ def analyze(
     )
 
 
-def results(analysis: Analysis, progress: Progress = no_progress) -> dict[str, bytes]:
-    """Turn an analysis into the files of its result folder: file name to content."""
+def results(
+    analysis: Analysis, progress: Progress = no_progress, *, dicom: bool = False
+) -> dict[str, bytes]:
+    """Turn an analysis into the files of its result folder: file name to content.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    progress : callable
+    dicom : bool
+        Also make the DICOM objects that join the study, in a folder ``dicom``.
+
+    Raises
+    ------
+    OptionError
+        If DICOM objects are asked for and the package that makes them is missing.
+    ReadError
+        If they are asked for and the scan did not come as DICOM slices, or these are gone.
+    """
     from qct.export import analysis_json, measurements_csv, nifti_bytes
     from qct.report import build, write_html, write_pdf
 
@@ -96,6 +113,12 @@ def results(analysis: Analysis, progress: Progress = no_progress) -> dict[str, b
     for done, (name, make) in enumerate(makers.items()):
         progress(f"writing {name}", done / len(makers))
         files[name] = make()
+    if dicom:
+        from qct.export.dicom import dicom_objects
+
+        progress("writing DICOM objects", 0.9)
+        objects = dicom_objects(analysis, files)
+        files |= {f"dicom/{name}": content for name, content in objects.items()}
     progress("written", 1.0)
     return files
 

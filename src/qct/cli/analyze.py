@@ -33,6 +33,11 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--threads", type=int, default=default.threads, help="threads to use; 0 means every core"
     )
+    parser.add_argument(
+        "--dicom",
+        action="store_true",
+        help="also write SEG, SR, key images and the PDF as DICOM, ready for the PACS",
+    )
     parser.add_argument("--json", action="store_true", help="print analysis.json on stdout")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(run=run)
@@ -50,11 +55,19 @@ def run(args: argparse.Namespace) -> int:
     from qct.pipeline import analyze, results
 
     check_folder(args.output, force=args.force)
+    if args.dicom:
+        from qct.export.extras import optional
+
+        optional("highdicom")  # before the work, not after it
     with shown_progress(quiet=args.quiet or args.json) as progress:
         analysis = analyze(
             args.scan, options=options, progress=lambda doing, share: progress(doing, 0.8 * share)
         )
-        files = results(analysis, lambda doing, share: progress(doing, 0.8 + 0.2 * share))
+        files = results(
+            analysis,
+            lambda doing, share: progress(doing, 0.8 + 0.2 * share),
+            dicom=args.dicom,
+        )
         write_folder(args.output, files, force=args.force)
     if args.json:
         sys.stdout.write(files["analysis.json"].decode())
