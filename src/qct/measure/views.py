@@ -267,8 +267,8 @@ def _steps(direction: tuple[int, int], box_mm: _Points, pixel_mm: float) -> _Poi
     low, high = box_mm[:, axis]
     n_pixels = int((high - low) / pixel_mm) + 1
     start = low if sign > 0 else high
-    index: _Points = np.moveaxis(points @ np.linalg.inv(axes), -1, 0)
-    return index
+    steps: _Points = start + sign * pixel_mm * np.arange(n_pixels)
+    return steps
 
 
 # --- projecting ---------------------------------------------------------------------------------

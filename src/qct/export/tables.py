@@ -1,0 +1,205 @@
+"""``analysis.json`` and ``measurements.csv``: every number with its unit, status and flags.
+
+The layout of the JSON is a contract: ``analysis.schema.json`` beside this module. Everything but the
+section ``run`` is the same, byte for byte, for the same scan, options and version.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from qct import __version__
+from qct.findings import Analysis, Candidate, Measured
+from qct.flags import Flag, Status
+from qct.quantities import QUANTITIES, UNIT_WORDS
+from qct.regions import REGIONS, label_names
+
+SCHEMA_NAME = "qct-analysis"
+SCHEMA_VERSION = "1.0"
+"""Raised in the first part when a reader of the old layout would misread the new one."""
+
+CSV_COLUMNS = (
+    "region",
+    "region_name",
+    "quantity",
+    "label",
+    "value",
+    "unit",
+    "status",
+    "flags",
+)
+
+
+def analysis_json(analysis: Analysis, *, started: str | None = None) -> str:
+    """Return the text of ``analysis.json``.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    started : str, optional
+        When the run began (ISO 8601); goes into the section ``run``, which alone differs between runs.
+    """
+    record = analysis_record(analysis, started=started)
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[str, Any]:
+    """Return what ``analysis.json`` holds, as plain dictionaries, lists, strings and numbers."""
+    scan = analysis.scan
+    record = {
+        "schema": {"name": SCHEMA_NAME, "version": SCHEMA_VERSION},
+        "qct": __version__,
+        "patient": _fields(scan.patient),
+        "study": _fields(scan.study),
+        "acquisition": _fields(scan.acquisition),
+        "grid": _grid(analysis),
+        "series": _series(scan.candidates),
+        "options": analysis.options.as_dict(),
+        "software": dict(analysis.software),
+        "labels": label_names(),
+        "segmentation": {"method": dict(analysis.segmentation.method)},
+        "regions": _regions(analysis.measured),
+        "fissures": {one.fissure.value: _fissure(one) for one in analysis.segmentation.fissures},
+        "verdict": _verdict(analysis),
+        "flags": _flags(analysis),
+        "run": {"started": started, "timings_s": dict(analysis.timings_s)},
+    }
+    plain: dict[str, Any] = _plain(record)
+    return plain
+
+
+def measurements_csv(analysis: Analysis) -> str:
+    r"""Return one row per region and quantity (RFC 4180, but lines end in ``\n``).
+
+    A number that is withheld or was not measured is an empty field. Flags are joined by spaces.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for one in analysis.measured:
+        value = _shown(one)
+        writer.writerow(
+            (
+                one.region,
+                _region_name(one.region),
+                one.quantity,
+                _label(one.quantity),
+                "" if value is None else repr(value),
+                _unit_word(one.quantity),
+                one.status.value,
+                " ".join(_keys(one.flags)),
+            )
+        )
+    return text.getvalue()
+
+
+# --- sections -----------------------------------------------------------------------------------
+
+
+def _grid(analysis: Analysis) -> dict[str, Any]:
+    volume = analysis.scan.volume
+    return {
+        "shape": list(volume.shape),
+        "spacing_mm": list(volume.spacing_mm),
+        "axes_mm": volume.axes_mm.tolist(),
+        "origin_mm": volume.origin_mm.tolist(),
+    }
+
+
+def _series(candidates: tuple[Candidate, ...]) -> dict[str, Any]:
+    records = [_fields(one) for one in candidates]
+    chosen = [one for one in records if one["verdict"] == "chosen"]
+    return {
+        "chosen": chosen[0] if chosen else None,
+        "rejected": [one for one in records if one["verdict"] != "chosen"],
+    }
+
+
+def _regions(measured: tuple[Measured, ...]) -> dict[str, dict[str, Any]]:
+    regions: dict[str, dict[str, Any]] = {}
+    for one in measured:
+        regions.setdefault(one.region, {})[one.quantity] = {
+            "value": _shown(one),
+            "unit": _unit(one.quantity),
+            "status": one.status.value,
+            "flags": _keys(one.flags),
+        }
+    return regions
+
+
+def _fissure(one: Any) -> dict[str, Any]:
+    record = _fields(one)
+    del record["fissure"]
+    return record
+
+
+def _verdict(analysis: Analysis) -> dict[str, Any]:
+    verdict = analysis.verdict
+    return {
+        "overall": verdict.overall.value,
+        "reasons": [{"flag": one.flag.key, "says": one.says} for one in verdict.reasons],
+        "calibration_hu": dict(verdict.calibration_hu),
+    }
+
+
+def _flags(analysis: Analysis) -> dict[str, str]:
+    """Return every flag met anywhere in the result, and its meaning."""
+    met = set(analysis.flags)
+    met.update(*(one.flags for one in analysis.measured))
+    met.update(*analysis.segmentation.region_flags.values())
+    return {flag.key: flag.meaning for flag in Flag if flag in met}
+
+
+# --- values -------------------------------------------------------------------------------------
+
+
+def _shown(one: Measured) -> float | None:
+    """Return the value if it may be shown."""
+    if one.value is None or one.status in (Status.WITHHELD, Status.NOT_MEASURED):
+        return None
+    value = float(one.value)
+    return value if np.isfinite(value) else None
+
+
+def _keys(flags: frozenset[Flag]) -> list[str]:
+    return [flag.key for flag in Flag if flag in flags]
+
+
+def _unit(quantity: str) -> str:
+    return QUANTITIES[quantity].unit if quantity in QUANTITIES else "1"
+
+
+def _unit_word(quantity: str) -> str:
+    return UNIT_WORDS.get(_unit(quantity), _unit(quantity))
+
+
+def _label(quantity: str) -> str:
+    return QUANTITIES[quantity].label if quantity in QUANTITIES else quantity
+
+
+def _region_name(region: str) -> str:
+    return REGIONS[region].name if region in REGIONS else region
+
+
+def _fields(noun: Any) -> dict[str, Any]:
+    return {one.name: getattr(noun, one.name) for one in fields(noun)}
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy scalars, tuples and enums into what JSON knows; a number that is none becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if value is None or isinstance(value, bool | int):
+        return value
+    return str(value)
