@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qct.acquisition import Acquisition, Patient, Study
-from qct.flags import Flag, Status
+from qct.flags import Flag, Status, Weight
 from qct.options import Options
 from qct.regions import Fissure
 from qct.volume import Volume
@@ -207,6 +207,44 @@ class Reason:
     flag: Flag
     says: str
     """One sentence with this scan's figures."""
+    weight: Weight = Weight.CAVEAT
+    """The worst it does to any number."""
+    source: str = ""
+    """Key of an entry in docs/references.md."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What is usual for people like this one, or why that cannot be said.
+
+    Attributes
+    ----------
+    key : str
+        Name of the row in ``interpret/reference.toml``.
+    region, quantity : str
+        What it is compared with.
+    population : str
+        Who was measured to know; one phrase.
+    source : str
+        Key of an entry in docs/references.md.
+    kind : str
+        ``predicted`` (by an equation), ``descriptive`` (a group as it is), ``upper limit`` or ``lower limit``.
+    predicted, lower, upper : float or None
+        In the unit of the quantity; None where the source gives none, or it does not apply.
+    refused : str
+        Why it is not given for this person; empty if it is.
+    """
+
+    key: str
+    region: str
+    quantity: str
+    population: str
+    source: str
+    kind: str
+    predicted: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +254,7 @@ class Verdict:
     Attributes
     ----------
     overall : Status
-        ``reported`` if nothing was found, ``caveat`` or ``withheld`` if it applies to any headline number.
+        ``reported`` if nothing was found, else the worst that happens to a headline number.
     reasons : tuple of Reason
     calibration_hu : mapping
         Measured HU of known substances (outside air, tracheal air, ...).

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from qct.errors import OptionError
 
-PROFILES = ("default", "le", "cip", "pyradiomics")
+PROFILES = ("default", "le", "cip", "cip_histogram", "pyradiomics")
 """Named sets of definitions; see docs/metrics.md."""
 
 SEGMENTERS = ("surfaces",)

@@ -1,6 +1,39 @@
-"""Every reported number: key, label, unit (UCUM), decimals, definition, source."""
+"""Every reported number: key, label, unit (UCUM), decimals, definition, source; and the named profiles.
+
+Where tools of the field disagree on a definition, each variant is a `Profile`. `quantities_of` gives the
+dictionary as one profile has it, so that a label always prints the operator that was used.
+"""
 
 from dataclasses import dataclass
+
+LAA_HU = (970, 950, 910, 856)
+"""Thresholds of low attenuation (negative HU)."""
+
+HAA_HU = (-600, -250)
+"""Limits of high attenuation, both included (HU)."""
+
+PERCENTILES = (10, 15)
+"""Percentiles of HU that are reported (percent)."""
+
+PATTERN_KEYS = (
+    "laa950_upper_lower_ratio",
+    "laa_cluster_d",
+    "laa_cluster_r_squared",
+    "laa_cluster_large_percent",
+)
+"""Measured for the lungs only: the ratio for both, right and left, the clusters for both."""
+
+CLUSTER_FIT_MM3 = (5.0, 1000.0)
+"""Cluster volumes between which the power law is fitted (mm3): above what noise makes, below the few giants."""
+
+LARGE_CLUSTER_MM = 15.0
+"""Equivalent diameter from which a cluster counts as large (mm)."""
+
+MIN_RATIO_PERCENT = 1.0
+"""A ratio of thirds needs this much LAA-950 in one of them (percent)."""
+
+HEADLINE = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
+"""What a reader looks at first; the overall verdict is about these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +82,247 @@ class Quantity:
 UNIT_WORDS = {"[hnsf'U]": "HU", "mL": "mL", "g": "g", "g/L": "g/L", "%": "%", "1": "", "mm": "mm"}
 """How a UCUM code is printed."""
 
-_ROWS = (
-    Quantity("volume_ml", "Volume", "mL", 0, "Voxels x voxel volume.", "coxson1999"),
-    Quantity(
-        "mass_g",
-        "Mass",
-        "g",
-        0,
-        "Sum of (HU + 1000)/1000 g/mL, not below 0, x voxel volume.",
-        "coxson1999",
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One set of variants of the definitions.
+
+    Attributes
+    ----------
+    meaning : str
+        Whose definitions these are; one sentence.
+    counts_threshold : bool
+        A voxel at a low-attenuation threshold counts as low (``<=``, not ``<``).
+    caps_high : bool
+        High attenuation has an upper limit (``-600 <= HU <= -250``, not ``HU > -600``).
+    corrects_bias : bool
+        Skewness and kurtosis are corrected for the number of voxels.
+    excess : bool
+        Kurtosis of a normal distribution is 0 (Fisher), not 3 (Pearson).
+    interpolates : bool
+        A percentile lies linearly between order statistics; otherwise it is the highest HU with at most
+        that share at or below it.
+    mass : str
+        ``air_clamped`` (HU + 1000 g/L, not below 0), ``air`` (may fall below 0) or ``schneider``.
+    """
+
+    meaning: str
+    counts_threshold: bool = False
+    caps_high: bool = True
+    corrects_bias: bool = True
+    excess: bool = True
+    interpolates: bool = True
+    mass: str = "air_clamped"
+
+
+PROFILES = {
+    "default": Profile(meaning="Strict thresholds, unbiased moments."),
+    "le": Profile(
+        meaning="A voxel at a threshold counts as low, as in most COPDGene papers.",
+        counts_threshold=True,
     ),
-    Quantity("mean_hu", "Mean density", "[hnsf'U]", 0, "Mean of HU.", "coxson1999"),
-    Quantity(
-        "perc15_hu",
-        "15th percentile density",
-        "[hnsf'U]",
-        0,
-        "15th percentile of HU, linear between order statistics.",
-        "parr2008",
+    "cip": Profile(
+        meaning="The Chest Imaging Platform's parenchyma_phenotypes (Python).",
+        caps_high=False,
+        mass="schneider",
     ),
-    Quantity(
-        "laa950_percent",
-        "Low attenuation below -950 HU",
-        "%",
-        1,
-        "Share of voxels with HU < -950.",
-        "gevenois1996",
+    "cip_histogram": Profile(
+        meaning="The Chest Imaging Platform's GenerateParenchymaPhenotypes (C++).",
+        caps_high=False,
+        corrects_bias=False,
+        excess=False,
+        interpolates=False,
+        mass="air",
     ),
-)
-QUANTITIES = {row.key: row for row in _ROWS}
+    "pyradiomics": Profile(
+        meaning="Moments as in PyRadiomics: Pearson's kurtosis, biased.",
+        corrects_bias=False,
+        excess=False,
+    ),
+}
+"""Every profile by name."""
+
+_AIR_MASS = "Sum of (HU + 1000)/1000 g/mL{} x voxel volume, airless lung left out."
+_MASS = {
+    "air_clamped": (_AIR_MASS.format(", not below 0,"), "coxson1999"),
+    "air": (_AIR_MASS.format(" (negative below -1000 HU)"), "cip"),
+    "schneider": (
+        "Sum of tissue density by HU, in four straight pieces, x voxel volume.",
+        "schneider2000",
+    ),
+}
+_LAA_SOURCES = {970: "madani2006", 950: "gevenois1996", 910: "muller1988", 856: "zach2012"}
+
+
+def _amounts(profile: Profile) -> tuple[Quantity, ...]:
+    mass, source = _MASS[profile.mass]
+    return (
+        Quantity(
+            "volume_ml",
+            "Volume",
+            "mL",
+            0,
+            "Voxels x voxel volume, airless lung included, segmented airways left out.",
+            "coxson1999",
+        ),
+        Quantity(
+            "dense_percent",
+            "Airless lung",
+            "%",
+            1,
+            "Share of the region's voxels that are marked airless.",
+            "qct",
+        ),
+        Quantity("mass_g", "Mass", "g", 0, mass, source),
+    )
+
+
+def _moments(profile: Profile) -> tuple[Quantity, ...]:
+    bias = "corrected for bias" if profile.corrects_bias else "biased"
+    normal = "0 (excess)" if profile.excess else "3 (Pearson)"
+    return (
+        Quantity("mean_hu", "Mean density", "[hnsf'U]", 0, "Mean of HU.", "coxson1999"),
+        Quantity(
+            "median_hu", "Median density", "[hnsf'U]", 0, "50th percentile of HU.", "coxson1999"
+        ),
+        Quantity(
+            "mode_hu",
+            "Modal density",
+            "[hnsf'U]",
+            0,
+            "Most frequent HU; the lowest of equals.",
+            "qct",
+        ),
+        Quantity(
+            "sd_hu", "SD of density", "[hnsf'U]", 0, "Standard deviation of HU (divisor n).", "qct"
+        ),
+        Quantity("skewness", "Skewness", "1", 2, f"Skewness of HU, {bias}.", "joanes1998"),
+        Quantity(
+            "kurtosis",
+            "Kurtosis",
+            "1",
+            2,
+            f"Kurtosis of HU, {bias}; a normal distribution has {normal}.",
+            "joanes1998",
+        ),
+    )
+
+
+def _percentiles(profile: Profile) -> tuple[Quantity, ...]:
+    how = (
+        "linear between order statistics"
+        if profile.interpolates
+        else "the highest HU with at most that share at or below it"
+    )
+    in_hu = tuple(
+        Quantity(
+            f"perc{q}_hu",
+            f"Perc{q}",
+            "[hnsf'U]",
+            0,
+            f"{q}th percentile of HU, {how}.",
+            "parr2008",
+        )
+        for q in PERCENTILES
+    )
+    definition = "15th percentile of HU + 1000: density in g/L if air is -1000 HU and water 0."
+    return (*in_hu, Quantity("perc15_g_l", "PD15", "g/L", 0, definition, "parr2008"))
+
+
+def _shares(profile: Profile) -> tuple[Quantity, ...]:
+    operator = "<=" if profile.counts_threshold else "<"
+    low = tuple(
+        Quantity(
+            f"laa{t}_percent",
+            f"LAA-{t} ({operator} -{t} HU)",
+            "%",
+            1,
+            f"Share of aerated voxels with HU {operator} -{t}.",
+            _LAA_SOURCES[t],
+        )
+        for t in LAA_HU
+    )
+    bottom, top = HAA_HU
+    high = f"{bottom} <= HU <= {top}" if profile.caps_high else f"HU > {bottom}"
+    label = f"HAA ({bottom} to {top} HU)" if profile.caps_high else f"HAA (> {bottom} HU)"
+    return (
+        *low,
+        Quantity(
+            "haa_percent", label, "%", 1, f"Share of aerated voxels with {high}.", "lederer2009"
+        ),
+        Quantity(
+            "clipped_percent",
+            "Values at the floor",
+            "%",
+            1,
+            "Share of aerated voxels at the scanner's lowest value, or below -1024 HU.",
+            "qct",
+        ),
+    )
+
+
+def _pattern(profile: Profile) -> tuple[Quantity, ...]:
+    operator = "<=" if profile.counts_threshold else "<"
+    low, high = CLUSTER_FIT_MM3
+    definitions = {
+        "laa950_upper_lower_ratio": (
+            "LAA-950, upper / lower third",
+            2,
+            f"LAA-950 of the upper third / of the lower third, if either is {MIN_RATIO_PERCENT:.0f} % or more.",
+            "qct",
+        ),
+        "laa_cluster_d": (
+            "Cluster exponent D",
+            2,
+            f"Slope of log number against log volume of 26-connected clusters of HU {operator} -950, "
+            f"{low:.0f} to {high:.0f} mm3.",
+            "mishima1999",
+        ),
+        "laa_cluster_r_squared": (
+            "R squared of D",
+            2,
+            "Share of the variance that the line behind D explains.",
+            "mishima1999",
+        ),
+        "laa_cluster_large_percent": (
+            "LAA-950 in large clusters",
+            0,
+            f"Share of the voxels with HU {operator} -950 in clusters of {LARGE_CLUSTER_MM:.0f} mm "
+            "equivalent diameter or more.",
+            "qct",
+        ),
+    }
+    return tuple(
+        Quantity(key, label, "%" if key.endswith("percent") else "1", decimals, definition, source)
+        for key, (label, decimals, definition, source) in definitions.items()
+    )
+
+
+def quantities_of(profile: str) -> dict[str, Quantity]:
+    """Return the dictionary as one profile has it; KeyError for an unknown profile.
+
+    >>> quantities_of("le")["laa950_percent"].label
+    'LAA-950 (<= -950 HU)'
+    """
+    chosen = PROFILES[profile]
+    parts = (_amounts, _moments, _percentiles, _shares, _pattern)
+    return {row.key: row for part in parts for row in part(chosen)}
+
+
+QUANTITIES = quantities_of("default")
+"""Every row by key, with the default definitions."""
+
+
+def markdown_table(profile: str = "default") -> str:
+    """Return the dictionary as the table of docs/metrics.md."""
+    lines = ["| key | label | unit (UCUM) | digits | definition | source |", "| --- " * 6 + "|"]
+    lines += [
+        f"| `{row.key}` | {_escaped(row.label)} | `{row.unit}` | {row.decimals} "
+        f"| {_escaped(row.definition)} | [{row.source}](references.md) |"
+        for row in quantities_of(profile).values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;").replace("|", "\\|")

@@ -119,6 +119,16 @@ AIRWAY = Region("airway", "Trachea and bronchi", (Label.AIRWAY,), colour="#009e7
 LUNG_REGIONS = (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG, *LOBES, *THIRDS)
 """What density is reported for, in the order of the report."""
 
+COLOUR_NAMES = {
+    "#56b4e9": "light blue",
+    "#f0e442": "yellow",
+    "#0072b2": "blue",
+    "#e69f00": "orange",
+    "#d55e00": "vermilion",
+    "#009e73": "green",
+}
+"""What the colours of Okabe and Ito are called."""
+
 REGIONS = {region.key: region for region in (*LUNG_REGIONS, AIRWAY)}
 
 

@@ -12,14 +12,26 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
 from qct import __version__
 from qct.errors import QctError
 
-COMMANDS = ("analyze", "inspect", "phantom")
+COMMANDS = (
+    "analyze",
+    "inspect",
+    "coding",
+    "codes",
+    "quantities",
+    "phantom",
+    "train_prior",
+)
 """Modules of this package, in the order in which ``qct --help`` lists them."""
+
+DEBUG = "QCT_DEBUG"
+"""Environment variable that lets a fault of qct show its traceback."""
 
 EPILOG = """\
 exit codes: 0 done, 1 fault of qct, 2 wrong arguments, 3 scan refused, 4 no lungs found,
@@ -56,6 +68,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, e.g. ``qct inspect | head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        _tell(_as_fault(error), as_json=getattr(args, "json", False))
+        return QctError.exit_code
+
+
+def _as_fault(error: Exception) -> QctError:
+    """Put a fault of our own into words; its details may name a patient, so only its place is told."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((f for f in reversed(frames) if "qct" in f.filename), frames[-1])
+    return QctError(
+        f"a fault of qct itself: {type(error).__name__} in {place.name}, line {place.lineno}",
+        hint=f"Please report it; with {DEBUG}=1 in the environment the whole traceback is shown.",
+    )
 
 
 def _tell(error: QctError, *, as_json: bool) -> None:

@@ -1,8 +1,111 @@
-"""qct analyze."""
+"""qct analyze: measure one scan and write its report."""
 
-from typing import Any
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qct.options import PROFILES, SEGMENTERS, Options
+
+if TYPE_CHECKING:
+    from qct.findings import Analysis, Progress
+
+HEADLINES = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
+"""What is printed at the end of a run, for each lung and lobe."""
 
 
 def add_to(commands: Any) -> None:
     """Declare the command and its arguments."""
-    commands.add_parser("analyze", help=__doc__)
+    default = Options()
+    parser = commands.add_parser(
+        "analyze",
+        help="measure one scan and write its report",
+        description="Measure the lungs and lobes of one chest CT and write the report.",
+    )
+    parser.add_argument("scan", type=Path, help="folder, zip file, DICOMDIR or DICOM file")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--force", action="store_true", help="replace results already there")
+    parser.add_argument("--series", metavar="UID", help="measure this series, whatever the ranking")
+    parser.add_argument("--profile", choices=PROFILES, default=default.profile)
+    parser.add_argument("--segmenter", choices=SEGMENTERS, default=default.segmenter)
+    parser.add_argument(
+        "--threads", type=int, default=default.threads, help="threads to use; 0 means every core"
+    )
+    parser.add_argument("--json", action="store_true", help="print analysis.json on stdout")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure one scan, write its folder, print its table."""
+    options = Options(
+        series_uid=args.series,
+        profile=args.profile,
+        segmenter=args.segmenter,
+        threads=args.threads,
+    )
+    from qct.export import check_folder, write_folder
+    from qct.pipeline import analyze, results
+
+    check_folder(args.output, force=args.force)
+    with shown_progress(quiet=args.quiet or args.json) as progress:
+        analysis = analyze(
+            args.scan, options=options, progress=lambda doing, share: progress(doing, 0.8 * share)
+        )
+        files = results(analysis, lambda doing, share: progress(doing, 0.8 + 0.2 * share))
+        write_folder(args.output, files, force=args.force)
+    if args.json:
+        sys.stdout.write(files["analysis.json"].decode())
+    elif not args.quiet:
+        sys.stdout.write(summary(analysis))
+        sys.stdout.write(f"\nreport: {args.output / 'report.html'}\n")
+        sys.stdout.write(f"        {args.output / 'report.pdf'}\n")
+    return 0
+
+
+def summary(analysis: "Analysis") -> str:
+    """Lay out the headline numbers as a table, one line per lung and lobe."""
+    from qct.quantities import QUANTITIES
+    from qct.regions import LEFT_LUNG, LOBES, RIGHT_LUNG, WHOLE_LUNG
+
+    lines = [f"{'':20}" + "".join(f"{QUANTITIES[key].label[:24]:>26}" for key in HEADLINES)]
+    for region in (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG, *LOBES):
+        cells = []
+        for key in HEADLINES:
+            one = analysis.get(region.key, key)
+            word = QUANTITIES[key].text(one.value) if one.value is not None else one.status.value
+            cells.append(f"{word.replace('_', ' ') + ('*' if one.status == 'caveat' else ''):>26}")
+        lines.append(f"{region.name:20}" + "".join(cells))
+    lines += [f"{'*' if reason else ''} {reason.says}" for reason in analysis.verdict.reasons]
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def shown_progress(*, quiet: bool) -> "Iterator[Progress]":
+    """Show one bar on stderr: what is being done, the share done, the time it took."""
+    from qct.findings import no_progress
+
+    if quiet:
+        yield no_progress
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:32}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("starting", total=1.0)
+
+        def progress(doing: str, share: float) -> None:
+            bar.update(task, description=doing, completed=share)
+
+        yield progress
+        bar.update(task, description="done", completed=1.0)

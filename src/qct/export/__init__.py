@@ -1,7 +1,7 @@
 """Write a result for other programs: tables, the label map, and the folder that holds them."""
 
-from qct.export.folder import write_folder
+from qct.export.folder import check_folder, write_folder
 from qct.export.labels import nifti_bytes
 from qct.export.tables import analysis_json, measurements_csv
 
-__all__ = ["analysis_json", "measurements_csv", "nifti_bytes", "write_folder"]
+__all__ = ["analysis_json", "check_folder", "measurements_csv", "nifti_bytes", "write_folder"]

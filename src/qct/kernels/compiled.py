@@ -1,15 +1,26 @@
 """The one place that says how kernels are compiled."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from numba import njit
 
-kernel = njit(cache=True, nogil=True)
-"""Compile a kernel.
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-``fastmath`` stays off: a NaN must stay a NaN, and two machines must agree to the last digit.
-"""
 
-parallel_kernel = njit(cache=True, nogil=True, parallel=True)
-"""Compile a kernel whose outer ``prange`` runs on every thread.
+def kernel(function: Function) -> Function:
+    """Compile a kernel.
 
-Each iteration writes to its own part of the result, so the bits do not depend on the number of threads.
-"""
+    ``fastmath`` stays off: a NaN must stay a NaN, and two machines must agree to the last digit.
+    """
+    compiled: Function = njit(cache=True, nogil=True)(function)
+    return compiled
+
+
+def parallel_kernel(function: Function) -> Function:
+    """Compile a kernel whose outer ``prange`` runs on every thread.
+
+    Each iteration writes to its own part of the result, so the bits do not depend on the number of threads.
+    """
+    compiled: Function = njit(cache=True, nogil=True, parallel=True)(function)
+    return compiled

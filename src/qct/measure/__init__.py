@@ -1,1 +1,7 @@
-"""measure."""
+"""Density and volume of regions, from counts."""
+
+from qct.measure.calibration import calibrate
+from qct.measure.density import density_of
+from qct.measure.lungs import Measurements, measure
+
+__all__ = ["Measurements", "calibrate", "density_of", "measure"]

@@ -1,0 +1,208 @@
+"""Draw capsules and spheres into a voxel grid, with partial volume."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qct.kernels.compiled import kernel
+
+
+@kernel
+def box_of(
+    segment: npt.NDArray[np.float64], reach: float, spacing: npt.NDArray[np.float64], shape: Any
+) -> tuple[int, int, int, int, int, int]:
+    """Find the voxels that a capsule can touch.
+
+    Parameters
+    ----------
+    segment : (>= 6,) float64
+        Two end points, (z, y, x) each, from the centre of voxel (0, 0, 0); in the unit of `spacing`.
+    reach : float
+        How far from the axis the capsule acts.
+    spacing : (3,) float64
+    shape : tuple of int
+        (Z, Y, X).
+
+    Returns
+    -------
+    z0, z1, y0, y1, x0, x1 : int
+        Half-open ranges inside the grid.
+    """
+    bounds = np.zeros(6, np.int64)
+    for axis in range(3):
+        low = min(segment[axis], segment[axis + 3]) - reach
+        high = max(segment[axis], segment[axis + 3]) + reach
+        bounds[2 * axis] = min(max(math.ceil(low / spacing[axis]), 0), shape[axis])
+        bounds[2 * axis + 1] = min(max(math.floor(high / spacing[axis]) + 1, 0), shape[axis])
+    return bounds[0], bounds[1], bounds[2], bounds[3], bounds[4], bounds[5]
+
+
+@kernel
+def depth_in_capsule(
+    segment: npt.NDArray[np.float64], z: float, y: float, x: float
+) -> tuple[float, float]:
+    """Return how deep a point lies in a tapered capsule, and the capsule's radius there.
+
+    Parameters
+    ----------
+    segment : (8,) float64
+        Two end points, (z, y, x) each, then the radius at either.
+    z, y, x : float
+        The point.
+
+    Returns
+    -------
+    depth, radius : float
+        Depth is negative outside.
+    """
+    along_z = segment[3] - segment[0]
+    along_y = segment[4] - segment[1]
+    along_x = segment[5] - segment[2]
+    length2 = along_z * along_z + along_y * along_y + along_x * along_x
+    dz, dy, dx = z - segment[0], y - segment[1], x - segment[2]
+    share = 0.0
+    if length2 > 0:
+        share = min(1.0, max(0.0, (dz * along_z + dy * along_y + dx * along_x) / length2))
+    dz, dy, dx = dz - share * along_z, dy - share * along_y, dx - share * along_x
+    radius = segment[6] + share * (segment[7] - segment[6])
+    return radius - math.sqrt(dz * dz + dy * dy + dx * dx), radius
+
+
+@kernel
+def thin_share(radius: float, soft: float) -> float:
+    """Weaken a capsule that is thinner than a voxel, so that its mass per length stays right.
+
+    The drawn profile, ``clip(depth / soft + 1/2, 0, 1)``, has the area ``pi (r + s/2)^3 / (3 s)`` for
+    ``r < s/2``, where the capsule's is ``pi r^2``.
+    """
+    if radius >= soft:
+        return 1.0
+    if radius >= soft / 2:
+        return 0.75 + 0.5 * (radius / soft - 0.5)
+    return 3.0 * soft * radius * radius / (radius + soft / 2) ** 3
+
+
+@kernel
+def draw_capsules(
+    hu: npt.NDArray[np.float32],
+    segments: npt.NDArray[np.float64],
+    value: float,
+    spacing: npt.NDArray[np.float64],
+    soft: float,
+) -> None:
+    """Blend tapered capsules of one density into an image, one after the other, in place.
+
+    Letters: Z, Y, X grid; K capsules.
+
+    Parameters
+    ----------
+    hu : (Z, Y, X) float32
+        Changed.
+    segments : (K, 8) float64
+        Two end points, (z, y, x) each, from the centre of voxel (0, 0, 0), then the radius at either; mm.
+    value : float
+        HU of the capsules.
+    spacing : (3,) float64
+        (z, y, x), mm.
+    soft : float
+        Width of the edge across which the share goes from 0 to 1, mm; about a voxel.
+
+    Notes
+    -----
+    A capsule thinner than a voxel is drawn weaker, see `thin_share`.
+    """
+    for k in range(segments.shape[0]):
+        segment = segments[k]
+        reach = max(segment[6], segment[7]) + soft / 2
+        z0, z1, y0, y1, x0, x1 = box_of(segment, reach, spacing, hu.shape)
+        for z in range(z0, z1):
+            for y in range(y0, y1):
+                for x in range(x0, x1):
+                    depth, radius = depth_in_capsule(
+                        segment, z * spacing[0], y * spacing[1], x * spacing[2]
+                    )
+                    share = min(1.0, max(0.0, depth / soft + 0.5)) * thin_share(radius, soft)
+                    hu[z, y, x] += np.float32((value - hu[z, y, x]) * share)
+
+
+@kernel
+def mark_capsules(
+    marks: npt.NDArray[np.uint8],
+    segments: npt.NDArray[np.float64],
+    numbers: npt.NDArray[np.uint8],
+    spacing: npt.NDArray[np.float64],
+) -> None:
+    """Write a capsule's number into every voxel whose centre it holds, in place; the last one stays.
+
+    Letters: Z, Y, X grid; K capsules.
+
+    Parameters
+    ----------
+    marks : (Z, Y, X) uint8
+        Changed.
+    segments : (K, 8) float64
+        As in `draw_capsules`.
+    numbers : (K,) uint8
+    spacing : (3,) float64
+        (z, y, x), mm.
+    """
+    for k in range(segments.shape[0]):
+        segment = segments[k]
+        reach = max(segment[6], segment[7])
+        z0, z1, y0, y1, x0, x1 = box_of(segment, reach, spacing, marks.shape)
+        for z in range(z0, z1):
+            for y in range(y0, y1):
+                for x in range(x0, x1):
+                    depth, _ = depth_in_capsule(
+                        segment, z * spacing[0], y * spacing[1], x * spacing[2]
+                    )
+                    if depth >= 0:
+                        marks[z, y, x] = numbers[k]
+
+
+@kernel
+def fill_spheres(
+    state: npt.NDArray[np.uint8],
+    spheres: npt.NDArray[np.float64],
+    spacing: npt.NDArray[np.float64],
+    wanted: int,
+) -> int:
+    """Turn 1 into 2 inside spheres, one after the other, until `wanted` voxels are turned; in place.
+
+    Letters: Z, Y, X grid; K spheres.
+
+    Parameters
+    ----------
+    state : (Z, Y, X) uint8
+        1 where a voxel may be turned. Changed.
+    spheres : (K, 4) float64
+        Centre (z, y, x) from the centre of voxel (0, 0, 0), then radius; mm.
+    spacing : (3,) float64
+        (z, y, x), mm.
+    wanted : int
+
+    Returns
+    -------
+    n_turned : int
+        At most `wanted`, less if the spheres do not suffice.
+    """
+    n_turned = 0
+    for k in range(spheres.shape[0]):
+        radius = spheres[k, 3]
+        ball = np.array([spheres[k, i % 3] for i in range(6)])
+        z0, z1, y0, y1, x0, x1 = box_of(ball, radius, spacing, state.shape)
+        for z in range(z0, z1):
+            for y in range(y0, y1):
+                for x in range(x0, x1):
+                    dz = z * spacing[0] - ball[0]
+                    dy = y * spacing[1] - ball[1]
+                    dx = x * spacing[2] - ball[2]
+                    if dz * dz + dy * dy + dx * dx > radius * radius or state[z, y, x] != 1:
+                        continue
+                    if n_turned == wanted:
+                        return n_turned
+                    state[z, y, x] = 2
+                    n_turned += 1
+    return n_turned

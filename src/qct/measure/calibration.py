@@ -1,0 +1,86 @@
+"""Measure air, whose HU is known, in this very scan."""
+
+import edt
+import numpy as np
+import numpy.typing as npt
+
+from qct.regions import Label
+from qct.volume import PADDING_HU, Volume
+
+TRACHEA_SHARE = 0.3
+"""Share of the airways' height, from the top, in which the trachea is looked for."""
+
+FROM_WALL_MM = 4.0
+"""Tracheal air is measured this far inside the segmented outline: past the wall and its blur."""
+
+BODY_ABOVE_HU = -500
+"""Seen from the front, the patient begins where HU first rises above this."""
+
+IN_FIELD = 0.96
+"""Share of the half width of the image that surely lies in the round field of view."""
+
+N_SLICES = 24
+"""Outside air is measured in about so many slices."""
+
+MIN_VOXELS = 200
+"""Fewer voxels than this do not make a calibration."""
+
+
+def calibrate(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]:
+    """Measure the median HU of substances that the gate knows the truth about.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan.
+    labels : (Z, Y, X) uint8
+        `qct.regions.Label` numbers.
+
+    Returns
+    -------
+    hu : dict
+        ``tracheal_air``: the core of the trachea; ``outside_air``: air in front of the patient. What the
+        image does not show is not in it.
+
+    Raises
+    ------
+    ValueError
+        If `labels` is on another grid than `volume`.
+    """
+    if labels.shape != volume.shape:
+        msg = f"labels {labels.shape} are not on the grid {volume.shape}"
+        raise ValueError(msg)
+    samples = {
+        "tracheal_air": _tracheal_air(volume, labels),
+        "outside_air": _outside_air(volume.hu, labels),
+    }
+    return {name: float(np.median(hu)) for name, hu in samples.items() if hu.size >= MIN_VOXELS}
+
+
+def _tracheal_air(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """Return the HU of the core of the trachea."""
+    slices = np.flatnonzero((labels == Label.AIRWAY).any(axis=(1, 2)))
+    if slices.size == 0:
+        return np.empty(0, np.int16)
+    top, bottom = int(slices[-1]), int(slices[0])
+    box: tuple[slice, ...] = (slice(top - round(TRACHEA_SHARE * (top - bottom)), top + 1),)
+    for axes in ((0, 2), (0, 1)):
+        inside = np.flatnonzero((labels[box[0]] == Label.AIRWAY).any(axis=axes))
+        box += (slice(max(int(inside[0]) - 1, 0), int(inside[-1]) + 2),)
+    airway = labels[box] == Label.AIRWAY
+    # the scan may end within the trachea: its ends are no wall, the sides of the box are background
+    from_wall_mm = edt.edt(airway, anisotropy=volume.spacing_mm, black_border=False)
+    hu = volume.hu[box]
+    core: npt.NDArray[np.int16] = hu[(from_wall_mm >= FROM_WALL_MM) & (hu != PADDING_HU)]
+    return core
+
+
+def _outside_air(hu: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """Return the HU in front of the patient, inside the field of view, in some slices."""
+    step = max(hu.shape[0] // N_SLICES, 1)
+    some, named = hu[::step], labels[::step]
+    body = np.maximum.accumulate((some > BODY_ABOVE_HU) | (named > 0), axis=1)
+    _, ny, nx = hu.shape
+    y, x = np.ogrid[-1 : 1 : ny * 1j, -1 : 1 : nx * 1j]
+    air: npt.NDArray[np.int16] = some[~body & (some != PADDING_HU) & (y**2 + x**2 < IN_FIELD**2)]
+    return air

@@ -1,0 +1,143 @@
+"""The only module that joins stages; one line per stage. Writes nothing."""
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+
+from qct import __version__
+from qct.findings import Analysis, Progress, no_progress
+from qct.options import Options
+
+SHARES = {"read": 0.25, "segment": 0.60, "measure": 0.05, "interpret": 0.0, "show": 0.10}
+"""What part of the work each stage is, for a progress bar."""
+
+SOFTWARE = ("numba", "numpy", "pydicom", "scipy", "SimpleITK", "skimage")
+"""Packages whose version may change a number; recorded with every result."""
+
+
+def analyze(
+    path: Path, *, options: Options | None = None, progress: Progress = no_progress
+) -> Analysis:
+    """Read, segment, measure and interpret one scan.
+
+    Parameters
+    ----------
+    path : Path
+        A folder (nested or not), a zip file, a DICOMDIR, or one file of a series.
+    options : Options, optional
+        Settings; defaults where left out.
+    progress : callable
+        Told what is being done, and the share of the whole that is done (0 to 1).
+
+    Returns
+    -------
+    Analysis
+        Everything that was found; `results` turns it into files.
+
+    Raises
+    ------
+    ReadError
+        If the scan cannot be read or must not be measured.
+    SegmentError
+        If it does not show lungs.
+    """
+    from qct.interpret import judge
+    from qct.measure import calibrate, measure
+    from qct.measure.views import project, take_views
+    from qct.read import read_scan
+    from qct.segment import segment
+
+    options = options or Options()
+    _use_threads(options.threads)
+    clock = _Clock(progress)
+    with clock.stage("read", "reading") as told:
+        scan = read_scan(path, series_uid=options.series_uid, progress=told)
+    with clock.stage("segment", "segmenting") as told:
+        segmentation = segment(scan.volume, options=options, progress=told)
+    with clock.stage("measure", "measuring") as told:
+        counted = measure(scan.volume, segmentation.labels, profile=options.profile, progress=told)
+        calibration_hu = calibrate(scan.volume, segmentation.labels)
+    with clock.stage("interpret", "judging"):
+        verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu)
+    with clock.stage("show", "taking views"):
+        views = take_views(scan.volume, segmentation.labels)
+        projections = project(scan.volume, segmentation.labels)
+    return Analysis(
+        scan=scan,
+        segmentation=segmentation,
+        measured=measured,
+        histograms=counted.histograms,
+        views=views,
+        projections=projections,
+        verdict=verdict,
+        options=options,
+        software=_software(),
+        timings_s=clock.timings_s,
+    )
+
+
+def results(analysis: Analysis, progress: Progress = no_progress) -> dict[str, bytes]:
+    """Turn an analysis into the files of its result folder: file name to content."""
+    from qct.export import analysis_json, measurements_csv, nifti_bytes
+    from qct.report import build, write_html, write_pdf
+
+    document = build(analysis)
+    makers: dict[str, Callable[[], bytes]] = {
+        "labels.nii.gz": lambda: nifti_bytes(analysis.scan.volume, analysis.segmentation.labels),
+        "report.html": lambda: write_html(document),
+        "report.pdf": lambda: write_pdf(document),
+        "measurements.csv": lambda: measurements_csv(analysis).encode(),
+        "analysis.json": lambda: analysis_json(analysis).encode(),
+    }
+    files = {}
+    for done, (name, make) in enumerate(makers.items()):
+        progress(f"writing {name}", done / len(makers))
+        files[name] = make()
+    progress("written", 1.0)
+    return files
+
+
+class _Clock:
+    """Times the stages and scales what they tell to the whole."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._before = 0.0
+        self.timings_s: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, words: str) -> Iterator[Progress]:
+        before, share = self._before, SHARES[name]
+        self._progress(words, before)
+
+        def told(doing: str, done: float) -> None:
+            self._progress(doing, before + share * min(max(done, 0.0), 1.0))
+
+        start = perf_counter()
+        yield told
+        self.timings_s[name] = round(perf_counter() - start, 3)
+        self._before = before + share
+
+
+def _use_threads(threads: int) -> None:
+    """Limit the kernels to `threads`; 0 leaves every core that numba started with."""
+    import numba
+
+    most = numba.config.NUMBA_NUM_THREADS
+    numba.set_num_threads(min(threads or most, most))
+
+
+def _software() -> dict[str, str]:
+    """Versions of what may change a number."""
+    from importlib.metadata import version
+
+    names = {"skimage": "scikit-image"}
+    return {
+        "qct": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": str(os.cpu_count()),
+    } | {names.get(name, name): version(names.get(name, name)) for name in SOFTWARE}

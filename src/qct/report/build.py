@@ -1,0 +1,347 @@
+"""From an `Analysis` to a `Document`: what is said, in which order. No sentence stands here."""
+
+from collections.abc import Iterable
+
+from qct import __version__
+from qct.findings import Analysis, Measured
+from qct.flags import Status
+from qct.quantities import PROFILES, QUANTITIES
+from qct.regions import (
+    COLOUR_NAMES,
+    FISSURE_NAMES,
+    LEFT_LUNG,
+    LOBES,
+    RIGHT_LUNG,
+    THIRDS,
+    WHOLE_LUNG,
+    Region,
+)
+from qct.report.document import (
+    Blank,
+    Block,
+    Box,
+    Bullets,
+    Document,
+    Facts,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+)
+from qct.report.figures import draw_histogram, draw_projections, draw_views
+from qct.report.wording import Wording, load_wording
+
+HEADLINES = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent", "haa_percent")
+"""Read first, for both lungs and each."""
+
+COLUMNS = (
+    "volume_ml",
+    "mean_hu",
+    "perc15_hu",
+    "laa950_percent",
+    "laa910_percent",
+    "laa856_percent",
+    "haa_percent",
+)
+"""Shown for every lung and lobe."""
+
+THIRD_COLUMNS = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
+PATTERN = ("laa950_upper_lower_ratio", "laa_cluster_d", "laa_cluster_large_percent")
+
+
+def build(analysis: Analysis, *, language: str = "en") -> Document:
+    """Lay out the report of one analysis.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    language : str
+        ISO 639-1; there has to be a file of that name in ``report/wordings``.
+
+    Returns
+    -------
+    Document
+    """
+    say = load_wording(language)
+    blocks: list[Block] = [
+        Heading(say("headings.patient")),
+        Facts(_patient(analysis, say)),
+        Heading(say("headings.technique")),
+        Facts(_technique(analysis, say)),
+        Heading(say("headings.quality")),
+        _quality(analysis, say),
+        Heading(say("headings.headline")),
+        _numbers(analysis, say, (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG), HEADLINES),
+        *_images(analysis, say),
+        *_regions(analysis, say),
+        *_borders(analysis, say),
+        *_pattern(analysis, say),
+        *_closing(analysis, say),
+    ]
+    return Document(
+        title=say("title"),
+        language=language,
+        banner=say("banner"),
+        footer=say("footer", version=__version__),
+        blocks=tuple(blocks),
+    )
+
+
+# --- who and how ----------------------------------------------------------------------------------
+
+
+def _facts(rows: Iterable[tuple[str, str | None]], say: Wording) -> tuple[tuple[str, str], ...]:
+    return tuple((say(f"facts.{key}"), value or say("not_stated")) for key, value in rows)
+
+
+def _measure(value: float | None, unit: str, decimals: int = 0) -> str | None:
+    return None if value is None else f"{value:.{decimals}f} {unit}"
+
+
+def _patient(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
+    patient, study = analysis.scan.patient, analysis.scan.study
+    sexes = {"M": "male", "F": "female", "O": "other"}
+    sex = sexes.get(patient.sex or "")
+    age = patient.age_years
+    return _facts(
+        (
+            ("name", _readable(patient.name)),
+            ("patient_id", patient.patient_id),
+            ("birth_date", patient.birth_date),
+            ("sex", say(f"words.{sex}") if sex else None),
+            ("age", None if age is None else say("words.years", value=f"{age:.0f}")),
+            ("height", _measure(patient.height_m, "m", 2)),
+            ("weight", _measure(patient.weight_kg, "kg")),
+            ("study", study.description),
+            ("date", study.date),
+            ("accession", study.accession),
+            ("referrer", _readable(study.referrer)),
+            ("institution", study.institution),
+        ),
+        say,
+    )
+
+
+def _readable(name: str | None) -> str | None:
+    """Turn a DICOM person name into words: the first group, family name first."""
+    if not name:
+        return None
+    family, _, rest = name.split("=")[0].partition("^")
+    return ", ".join(part for part in (family, " ".join(rest.split("^")).strip()) if part) or None
+
+
+def _technique(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
+    made, volume = analysis.scan.acquisition, analysis.scan.volume
+    dz, dy, dx = volume.spacing_mm
+    scanner = " ".join(part for part in (made.manufacturer, made.model) if part)
+    number = None if made.series_number is None else str(made.series_number)
+    series = " ".join(part for part in (number, made.series_description) if part)
+    slices = say(
+        "words.slices",
+        n=volume.shape[0],
+        thickness=_measure(made.slice_mm, "mm", 2) or say("not_stated"),
+        spacing=f"{dz:.2f} mm",
+    )
+    return _facts(
+        (
+            ("scanner", scanner),
+            ("series", series),
+            ("kvp", _measure(made.kvp, "kV")),
+            ("exposure", _measure(made.exposure_mas, "mAs")),
+            ("dose", _measure(made.ctdi_vol_mgy, "mGy", 1)),
+            ("kernel", _kernel(analysis, say)),
+            ("slices", slices),
+            ("pixel", say("words.pixel", x=f"{dx:.2f}", y=f"{dy:.2f}")),
+            ("contrast", _contrast(analysis, say)),
+            ("position", made.patient_position),
+            ("calibration", _calibration(analysis, say)),
+        ),
+        say,
+    )
+
+
+def _kernel(analysis: Analysis, say: Wording) -> str | None:
+    made = analysis.scan.acquisition
+    if not made.recon_kernel:
+        return None
+    shown = say("words.kernel", name=made.recon_kernel, family=made.kernel_family.value)
+    return shown + (say("words.iterative") if made.is_iterative else "")
+
+
+def _contrast(analysis: Analysis, say: Wording) -> str | None:
+    made = analysis.scan.acquisition
+    if made.has_contrast is None:
+        return None
+    if not made.has_contrast:
+        return say("words.contrast_no")
+    if made.contrast_agent:
+        return say("words.contrast_yes", agent=made.contrast_agent)
+    return say("words.contrast_yes_unnamed")
+
+
+def _calibration(analysis: Analysis, say: Wording) -> str | None:
+    read = analysis.verdict.calibration_hu
+    keys = [key for key in ("outside_air", "tracheal_air") if key in read]
+    return ", ".join(say(f"words.{key}", value=f"{read[key]:.0f}") for key in keys) or None
+
+
+def _quality(analysis: Analysis, say: Wording) -> Box:
+    verdict = analysis.verdict
+    tones = {Status.REPORTED: "good", Status.CAVEAT: "caution", Status.WITHHELD: "stop"}
+    items = tuple(reason.says for reason in verdict.reasons) or (say("none_found"),)
+    return Box(tones[verdict.overall], say(f"verdict.{verdict.overall.value}"), items)
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+class _Numbers:
+    """Finds a number and prints it; remembers what has to be explained under the table."""
+
+    def __init__(self, analysis: Analysis, say: Wording) -> None:
+        self._by_key = {(one.region, one.quantity): one for one in analysis.measured}
+        self._say = say
+        self.seen: set[Status] = set()
+
+    def find(self, region: Region, quantity: str) -> Measured | None:
+        return self._by_key.get((region.key, quantity))
+
+    def cell(self, region: Region, quantity: str) -> str:
+        one = self.find(region, quantity)
+        if one is None:
+            return self._say("words.not_measured")
+        self.seen.add(one.status)
+        if one.value is None:
+            word = "withheld" if one.status is Status.WITHHELD else "not_measured"
+            return self._say(f"words.{word}")
+        bare = QUANTITIES[quantity].text(one.value).split(" ")[0]
+        return bare + ("*" if one.status is Status.CAVEAT else "")
+
+    def notes(self, *more: str) -> str:
+        keys = [s.value for s in (Status.CAVEAT, Status.WITHHELD) if s in self.seen]
+        return " ".join(self._say(f"notes.{key}") for key in (*keys, *more))
+
+
+def _numbers(
+    analysis: Analysis, say: Wording, regions: tuple[Region, ...], quantities: tuple[str, ...]
+) -> Table:
+    numbers = _Numbers(analysis, say)
+    rows = tuple(
+        (region.name, *(numbers.cell(region, key) for key in quantities)) for region in regions
+    )
+    return Table(_header(say, quantities), rows, numbers.notes(), frozenset({0}))
+
+
+def _header(say: Wording, quantities: tuple[str, ...]) -> tuple[str, ...]:
+    units = (QUANTITIES[key].text(0.0).partition(" ")[2] for key in quantities)
+    labels = (QUANTITIES[key].label for key in quantities)
+    titled = (
+        f"{label} [{unit}]" if unit else label for label, unit in zip(labels, units, strict=True)
+    )
+    return (say("words.region"), *titled)
+
+
+def _regions(analysis: Analysis, say: Wording) -> list[Block]:
+    numbers = _Numbers(analysis, say)
+    regions = (WHOLE_LUNG, RIGHT_LUNG, *LOBES[:3], LEFT_LUNG, *LOBES[3:])
+    whole = numbers.find(WHOLE_LUNG, "volume_ml")
+    rows = []
+    for region in regions:
+        one = numbers.find(region, "volume_ml")
+        share = "–"
+        if one and whole and one.value is not None and whole.value:
+            share = f"{100 * one.value / whole.value:.0f} %"
+        rows.append((region.name, share, *(numbers.cell(region, key) for key in COLUMNS)))
+    header = _header(say, COLUMNS)
+    strong = frozenset(i for i, region in enumerate(regions) if region not in LOBES)
+    table = Table(
+        (header[0], say("words.share"), *header[1:]), tuple(rows), numbers.notes("share"), strong
+    )
+    thirds = _numbers(analysis, say, THIRDS, THIRD_COLUMNS)
+    note = " ".join(part for part in (thirds.note, say("notes.thirds")) if part)
+    return [
+        Heading(say("headings.regions")),
+        table,
+        Heading(say("headings.thirds")),
+        Table(thirds.header, thirds.rows, note, frozenset({0, 1, 2})),
+    ]
+
+
+def _borders(analysis: Analysis, say: Wording) -> list[Block]:
+    if not analysis.segmentation.fissures:
+        return []
+    rows = tuple(
+        (
+            FISSURE_NAMES[one.fissure],
+            one.support,
+            f"{100 * one.coverage:.0f} %",
+            "–" if one.completeness_percent is None else f"{one.completeness_percent:.0f} %",
+            "–" if one.error_mm is None else f"{one.error_mm:.0f} mm",
+        )
+        for one in analysis.segmentation.fissures
+    )
+    keys = ("fissure", "confidence", "coverage", "completeness", "error")
+    header = tuple(say(f"words.{key}") for key in keys)
+    return [Heading(say("headings.borders")), Table(header, rows, say("notes.completeness"))]
+
+
+def _pattern(analysis: Analysis, say: Wording) -> list[Block]:
+    numbers = _Numbers(analysis, say)
+    known = [key for key in PATTERN if numbers.find(WHOLE_LUNG, key)]
+    rows = tuple(
+        (QUANTITIES[key].label, numbers.cell(WHOLE_LUNG, key), QUANTITIES[key].definition)
+        for key in known
+    )
+    if not rows:
+        return []
+    header = (say("words.quantity"), say("words.result"), "")
+    return [Heading(say("headings.pattern")), Table(header, rows, numbers.notes())]
+
+
+# --- pictures and words ---------------------------------------------------------------------------
+
+
+def _images(analysis: Analysis, say: Wording) -> list[Block]:
+    blocks: list[Block] = []
+    if analysis.views:
+        legend = ", ".join(f"{lobe.name.lower()} ({COLOUR_NAMES[lobe.colour]})" for lobe in LOBES)
+        caption = say("captions.views", legend=legend)
+        blocks += [
+            Heading(say("headings.images")),
+            Figure("views", draw_views(analysis.views), caption),
+        ]
+    if analysis.projections:
+        blocks += [
+            Heading(say("headings.distribution")),
+            Figure(
+                "projections", draw_projections(analysis.projections), say("captions.projection")
+            ),
+            Figure("histogram", draw_histogram(analysis.histograms), say("captions.histogram"), 70),
+        ]
+    return blocks
+
+
+def _closing(analysis: Analysis, say: Wording) -> list[Block]:
+    profile = analysis.options.profile
+    method = say.list(
+        "method.text",
+        version=__version__,
+        profile=profile,
+        meaning=PROFILES[profile].meaning.rstrip("."),
+        segmenter=analysis.options.segmenter,
+    )
+    definitions = tuple(
+        f"{QUANTITIES[key].label}: {QUANTITIES[key].definition}" for key in (*COLUMNS, *PATTERN)
+    )
+    return [
+        Heading(say("headings.interpretation")),
+        Paragraph(say("interpretation.intro")),
+        Blank(say("interpretation.findings"), 4),
+        Blank(say("interpretation.impression"), 3),
+        Blank(say("interpretation.signature"), 1),
+        Heading(say("headings.method")),
+        *(Paragraph(text) for text in method),
+        Bullets(definitions),
+        Heading(say("headings.limitations")),
+        Bullets(say.list("limitations.text")),
+    ]

@@ -1,0 +1,27 @@
+"""A `Document` as one self-contained HTML file."""
+
+from base64 import b64encode
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from qct.report.document import Document
+
+
+def write_html(document: Document) -> bytes:
+    """Return the file: UTF-8, no network, pictures inside; prints on A4 and Letter."""
+    return _template().render(document=document).encode()
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("qct.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["base64"] = lambda data: b64encode(data).decode()
+    environment.filters["kind"] = lambda block: type(block).__name__
+    return environment.get_template("report.html")

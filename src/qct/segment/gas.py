@@ -1,0 +1,89 @@
+"""Gas that is not lung: stomach and bowel under the diaphragm."""
+
+import cc3d
+import numpy as np
+
+from qct.segment.body import Blocks
+from qct.segment.morphology import Mask, box_around, dilate, distance_mm, erode
+
+GAS_BELOW_HU = -930
+"""Gas, with the noise of one block; most lung is brighter."""
+
+GAS_MEDIAN_HU = -960
+"""The core of a gas pocket reads as air; the core of an emphysematous lung holds vessels and walls."""
+
+CORE_MM = 3.5
+"""What lies deeper in the pocket than this holds no partial volume of its wall."""
+
+NECK_MM = 1.5
+"""Half the width at which one part of a pocket leads on to the next."""
+
+MOST_GROWTH = 4.0
+"""A pocket is at most so many times its core; what grows more has run out into emphysema."""
+
+SMALLEST_POCKET_ML = 2.0
+"""Smaller pockets cannot shift a lung's numbers."""
+
+SHELL_MM = (2.5, 6.0)
+"""Distances from a pocket between which its wall is looked at: beyond the partial volume of its rim."""
+
+WALLED_SHARE = 0.6
+"""So much of a stomach's or bowel's shell is tissue. The shell of a bulla is lung."""
+
+LOW_SHARE = 0.5
+"""Stomach and bowel lie in the lower part of the lungs' height."""
+
+
+def gas_pockets(blocks: Blocks, air: Mask, threshold_hu: int) -> Mask:
+    """Find the gas pockets that tissue walls in, below the middle of the lungs.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    air : (K, J, I) bool
+        Air spaces of the lungs, and what is joined to them.
+    threshold_hu : int
+        Parts air from tissue.
+
+    Returns
+    -------
+    cores : (K, J, I) bool
+        Each pocket without the rim of partial volume.
+    """
+    spacing = blocks.spacing_mm
+    cores = erode(air & (blocks.hu < GAS_BELOW_HU), CORE_MM, spacing)
+    rows = np.flatnonzero(air.any(axis=(1, 2)))
+    middle = rows[0] + LOW_SHARE * (rows[-1] - rows[0])
+    parts = cc3d.connected_components(cores, connectivity=6)
+    found = cc3d.statistics(parts)
+    keep = np.zeros_like(cores)
+    for number in range(1, len(found["voxel_counts"])):
+        ml = found["voxel_counts"][number] * blocks.block_ml
+        if ml < SMALLEST_POCKET_ML / 4 or found["centroids"][number][0] > middle:
+            continue
+        here = parts == number
+        if np.median(blocks.hu[here]) < GAS_MEDIAN_HU and _is_walled(blocks, here, threshold_hu):
+            keep |= here
+    return _reached(blocks, keep, air)
+
+
+def _reached(blocks: Blocks, cores: Mask, air: Mask) -> Mask:
+    """Extend cores into the shallow ends of their pockets, unless that leads out into lung."""
+    if not cores.any():
+        return cores
+    shallow = erode(air & (blocks.hu < GAS_BELOW_HU), NECK_MM, blocks.spacing_mm)
+    parts = cc3d.connected_components(shallow, connectivity=6)
+    sizes, inner = np.bincount(parts.ravel()), np.bincount(parts[cores], minlength=parts.max() + 1)
+    extend = (inner > 0) & (sizes <= MOST_GROWTH * inner)
+    extend[0] = False
+    return np.asarray(extend[parts] | cores)
+
+
+def _is_walled(blocks: Blocks, core: Mask, threshold_hu: int) -> bool:
+    """Tell whether the shell of a pocket is mostly tissue."""
+    box = box_around(core, 3 * CORE_MM + SHELL_MM[1], blocks.spacing_mm)
+    here, hu = core[box], blocks.hu[box]
+    pocket = dilate(here, 3 * CORE_MM, blocks.spacing_mm) & (hu < GAS_BELOW_HU)
+    away_mm = distance_mm(pocket, blocks.spacing_mm)
+    shell = (away_mm > SHELL_MM[0]) & (away_mm <= SHELL_MM[1]) & (hu >= GAS_BELOW_HU)
+    return bool((hu[shell] >= threshold_hu).mean() > WALLED_SHARE) if shell.any() else False

@@ -1,0 +1,388 @@
+"""Divide each lung into its lobes along fitted fissure surfaces.
+
+No network: a statistical model of the fissures (`qct.segment.prior`) is fitted to thin bright sheets in the
+image (`qct.segment.fissures`). Where no fissure is seen the border is a population average, and says so. The
+idea of fitting a shape model to sheet points is that of Ross et al. 2010; the fit here is linear least squares,
+so it takes about a second per lung.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+
+from qct.findings import FissureFit, Progress, no_progress
+from qct.flags import Flag
+from qct.kernels.fields import divide_by_fields
+from qct.regions import DENSE, N_LABELS, Fissure, Label, Side
+from qct.segment.fissures import (
+    BOX_STEP_MM,
+    NO_SHEETS,
+    LungBox,
+    Sheets,
+    cut_lung_box,
+    find_sheet_points,
+)
+from qct.segment.lung_frame import LungFrame, describe_shape
+from qct.segment.prior import FISSURES_OF, Prior, SidePrior, default_prior, size_features
+from qct.segment.surfaces import (
+    LATTICE_STEP_MM,
+    Lattice,
+    Surface,
+    correct_locally,
+    fit_modes,
+    place_surface,
+)
+from qct.segment.trust import FLAGS_OF_SUPPORT, judge, measure_coverage
+from qct.volume import Volume
+
+METHOD = "fissure surfaces 1"
+"""Name and version of this way to find the lobes; raised when results change."""
+
+LEAST_LUNG_ML = 100.0
+"""A smaller lung is left undivided: the models know no such lung."""
+
+ABOVE_OBLIQUE_MM = 4.0
+"""Evidence of the horizontal fissure lies at least this far above the oblique one, in mm."""
+
+LEAST_LOBE_SHARE = 0.02
+"""A lobe smaller than this share of its lung means that the fit went astray; the prior is used instead."""
+
+UNDIVIDED = {Side.RIGHT: Label.RIGHT_LUNG, Side.LEFT: Label.LEFT_LUNG}
+
+LOBES_BY_CASE = {
+    Side.RIGHT: (Label.RIGHT_LOWER_LOBE, Label.RIGHT_MIDDLE_LOBE, Label.RIGHT_UPPER_LOBE),
+    Side.LEFT: (Label.LEFT_LOWER_LOBE, Label.LEFT_LOWER_LOBE, Label.LEFT_UPPER_LOBE),
+}
+"""The lobe below the oblique fissure; above it and below the horizontal one; above all."""
+
+LOBE_KEYS = {
+    Label.LEFT_UPPER_LOBE: "left_upper_lobe",
+    Label.LEFT_LOWER_LOBE: "left_lower_lobe",
+    Label.RIGHT_UPPER_LOBE: "right_upper_lobe",
+    Label.RIGHT_MIDDLE_LOBE: "right_middle_lobe",
+    Label.RIGHT_LOWER_LOBE: "right_lower_lobe",
+}
+
+LOBES_AT = {
+    Fissure.LEFT_OBLIQUE: (Label.LEFT_UPPER_LOBE, Label.LEFT_LOWER_LOBE),
+    Fissure.RIGHT_OBLIQUE: (
+        Label.RIGHT_UPPER_LOBE,
+        Label.RIGHT_MIDDLE_LOBE,
+        Label.RIGHT_LOWER_LOBE,
+    ),
+    Fissure.RIGHT_HORIZONTAL: (Label.RIGHT_UPPER_LOBE, Label.RIGHT_MIDDLE_LOBE),
+}
+"""Lobes that a fissure borders."""
+
+USUAL_SHARE = {
+    Label.LEFT_UPPER_LOBE: (0.255, 0.046),
+    Label.LEFT_LOWER_LOBE: (0.199, 0.046),
+    Label.RIGHT_UPPER_LOBE: (0.220, 0.044),
+    Label.RIGHT_MIDDLE_LOBE: (0.093, 0.025),
+    Label.RIGHT_LOWER_LOBE: (0.232, 0.050),
+}
+"""Mean and standard deviation of a lobe's share of both lungs, in 337 public label maps."""
+
+UNUSUAL_SHARE_SD = 3.0
+"""A share further than this from the mean, in standard deviations, is unusual."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lobes:
+    """Lobe labels on the native grid, and how far to trust them.
+
+    Attributes
+    ----------
+    labels : (Z, Y, X) uint8
+        `Label` numbers (plus `DENSE`); what was no lung is as it came.
+    fissures : tuple of FissureFit
+    region_flags : mapping
+        Region key to doubts about that lobe.
+    flags : frozenset of Flag
+    method : mapping
+    """
+
+    labels: npt.NDArray[np.uint8]
+    fissures: tuple[FissureFit, ...] = ()
+    region_flags: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
+    flags: frozenset[Flag] = frozenset()
+    method: Mapping[str, Any] = field(default_factory=dict)
+
+
+def divide_lobes(
+    volume: Volume,
+    lungs: npt.NDArray[np.uint8],
+    *,
+    prior: Prior | None = None,
+    progress: Progress = no_progress,
+) -> Lobes:
+    """Divide both lungs into lobes.
+
+    Parameters
+    ----------
+    volume : Volume
+    lungs : (Z, Y, X) uint8
+        `Label.RIGHT_LUNG`, `Label.LEFT_LUNG` (plus `DENSE`) and `Label.AIRWAY` on the grid of `volume`. It is
+        not changed.
+    prior : Prior or None
+        None takes the one that ships with the package.
+    progress : Progress
+
+    Returns
+    -------
+    lobes : Lobes
+        A lung that is too small keeps its label, with `Flag.LOBES_UNDIVIDED`; an absent one gives no flag here.
+
+    Raises
+    ------
+    ValueError
+        If `lungs` is on another grid than `volume`.
+    """
+    if lungs.shape != volume.shape:
+        raise ValueError(f"lungs {lungs.shape} are not on the grid {volume.shape}")
+    prior = default_prior() if prior is None else prior
+
+    labels = lungs.copy()
+    found = _find_lungs(volume, lungs)
+    divisible = {s: lung for s, lung in found.items() if lung.volume_ml >= LEAST_LUNG_ML}
+    frames = {side: lung.frame for side, lung in divisible.items()}
+    fits: list[FissureFit] = []
+    for done, (side, lung) in enumerate(divisible.items()):
+        progress(f"fissures of the {side} lung", done / len(divisible))
+        fits += _divide_lung(labels, lung, prior.sides[side], frames)
+    return Lobes(
+        labels=labels,
+        fissures=tuple(fits),
+        region_flags=_region_flags(labels, fits, both=len(divisible) == 2),
+        flags=frozenset() if len(divisible) == len(found) else frozenset({Flag.LOBES_UNDIVIDED}),
+        method={"name": METHOD, "prior": dict(prior.metadata)},
+    )
+
+
+# --- one lung -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Lung:
+    """One lung, on the native grid and at 1 mm."""
+
+    side: Side
+    native: tuple[slice, ...]
+    spacing_mm: npt.NDArray[np.float64]
+    volume_ml: float
+    box: LungBox
+
+    @property
+    def frame(self) -> LungFrame:
+        first = self.box.origin_mm / BOX_STEP_MM
+        return LungFrame.of(self.box.mask, (BOX_STEP_MM,) * 3, first)
+
+
+def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lung]:
+    """Cut out the lungs that are there, the right one first."""
+    found = {}
+    for side in FISSURES_OF:
+        number = UNDIVIDED[side]
+        everywhere = (lungs == number) | (lungs == number + DENSE)
+        if not everywhere.any():
+            continue
+        native = _bounding_box(everywhere)
+        mask = everywhere[native]
+        first = tuple(span.start for span in native)
+        found[side] = _Lung(
+            side=side,
+            native=native,
+            spacing_mm=np.array(volume.spacing_mm),
+            volume_ml=np.count_nonzero(mask) * volume.voxel_ml,
+            box=cut_lung_box(volume, mask, first),
+        )
+    return found
+
+
+def _bounding_box(mask: npt.NDArray[np.bool_]) -> tuple[slice, ...]:
+    in_slice = np.flatnonzero(mask.any(axis=(1, 2)))
+    z = slice(int(in_slice[0]), int(in_slice[-1]) + 1)
+    flat = np.any(mask[z], axis=0)
+    rows, columns = (np.flatnonzero(np.any(flat, axis=axis)) for axis in (1, 0))
+    return z, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _divide_lung(
+    labels: npt.NDArray[np.uint8], lung: _Lung, model: SidePrior, frames: Mapping[Side, LungFrame]
+) -> list[FissureFit]:
+    """Write the lobes of one lung into the labels; return how its fissures were found."""
+    features = _describe(lung, model, frames)
+    borders = _fit_borders(lung, model, features, find_sheet_points(lung.box))
+    part = labels[lung.native]
+    lobes = _apply(part, lung, [border.surface for border in borders])
+    if _smallest_share(lobes, lung.side) < LEAST_LOBE_SHARE:
+        borders = _fit_borders(lung, model, features, NO_SHEETS)
+        lobes = _apply(part, lung, [border.surface for border in borders])
+    _absorb_islands(lobes, lung.side)
+    part[...] = lobes
+    return [border.fit for border in borders]
+
+
+def _describe(
+    lung: _Lung, model: SidePrior, frames: Mapping[Side, LungFrame]
+) -> npt.NDArray[np.float64]:
+    frame = frames[lung.side]
+    first = lung.box.origin_mm / BOX_STEP_MM
+    shape = describe_shape(lung.box.mask, frame, (BOX_STEP_MM,) * 3, first)
+    sizes = size_features(frame, frames.get(Side.RIGHT), frames.get(Side.LEFT))
+    return model.features(shape, sizes)
+
+
+@dataclass(frozen=True)
+class _FittedBorder:
+    surface: Surface
+    fit: FissureFit
+
+
+def _fit_borders(
+    lung: _Lung, model: SidePrior, features: npt.NDArray[np.float64], sheets: Sheets
+) -> list[_FittedBorder]:
+    """Fit the oblique fissure, then the horizontal one above it."""
+    frame, lattice = lung.frame, Lattice.over(lung.box)
+    borders: list[_FittedBorder] = []
+    surprise = None
+    for fissure in FISSURES_OF[lung.side]:
+        above = borders[0].surface if borders else None
+        if above is not None:
+            sheets = _only_above(sheets, above)
+        shape = model.surfaces[fissure]
+        expected = model.predict(fissure, features, surprise)
+        coefficients = fit_modes(shape, expected, sheets.clear.thinned(), frame)
+        surface = place_surface(shape.field_of(coefficients), frame, lattice)
+        surface = correct_locally(surface, sheets.clear)
+        surprise = coefficients - expected
+        fit = judge(
+            fissure,
+            measure_coverage(surface, lung.box, sheets, above),
+            _mahalanobis(surprise, shape.covariance),
+        )
+        borders.append(_FittedBorder(surface, fit))
+    return borders
+
+
+def _only_above(sheets: Sheets, surface: Surface) -> Sheets:
+    """Keep the points that lie clearly above a surface."""
+    clear, faint = (
+        points.where(surface.heights(points.position_mm) > ABOVE_OBLIQUE_MM)
+        for points in (sheets.clear, sheets.faint)
+    )
+    return Sheets(clear, faint)
+
+
+def _mahalanobis(deviation: npt.NDArray[np.float64], covariance: npt.NDArray[np.float64]) -> float:
+    """RMS distance in standard deviations."""
+    standard = np.linalg.solve(np.linalg.cholesky(covariance), deviation)
+    return float(np.sqrt(np.mean(standard**2)))
+
+
+def _apply(
+    part: npt.NDArray[np.uint8], lung: _Lung, surfaces: list[Surface]
+) -> npt.NDArray[np.uint8]:
+    """Return the labels of a lung's native box with its lobes."""
+    lobes = part.copy()
+    first = np.array([span.start for span in lung.native]) * lung.spacing_mm
+    divide_by_fields(
+        lobes,
+        np.stack([surface.field_mm for surface in surfaces]),
+        (first - surfaces[0].lattice.origin_mm) / LATTICE_STEP_MM,
+        lung.spacing_mm / LATTICE_STEP_MM,
+        _renumber(lung.side),
+    )
+    return lobes
+
+
+def _renumber(side: Side) -> npt.NDArray[np.uint8]:
+    table = np.repeat(np.arange(N_LABELS, dtype=np.uint8)[:, None], 3, axis=1)
+    for dense in (0, DENSE):
+        table[UNDIVIDED[side] + dense] = np.array(LOBES_BY_CASE[side]) + dense
+    return table
+
+
+def _smallest_share(lobes: npt.NDArray[np.uint8], side: Side) -> float:
+    sizes = [_size(lobes, lobe) for lobe in set(LOBES_BY_CASE[side])]
+    return min(sizes) / max(sum(sizes), 1)
+
+
+def _size(labels: npt.NDArray[np.uint8], lobe: Label) -> int:
+    """Count the voxels of a lobe, airless ones too."""
+    return sum(int(np.count_nonzero(labels == lobe + dense)) for dense in (0, DENSE))
+
+
+# --- topology -------------------------------------------------------------------------------------
+
+
+def _absorb_islands(lobes: npt.NDArray[np.uint8], side: Side) -> None:
+    """Give every piece of a lobe that is apart from its main piece to the lobe it touches most, in place.
+
+    A piece that touches no other lobe (the lung itself is in pieces there) stays.
+    """
+    own = np.isin(lobes & (DENSE - 1), LOBES_BY_CASE[side])
+    plain = np.where(own, lobes & (DENSE - 1), 0).astype(np.uint8)
+    pieces = cc3d.connected_components(plain, connectivity=6)
+    counts = cc3d.statistics(pieces)
+    lobe_of = np.zeros(len(counts["voxel_counts"]), np.uint8)
+    lobe_of[pieces.ravel()] = plain.ravel()
+    main = {
+        int(lobe): max(np.flatnonzero(lobe_of == lobe), key=lambda p: counts["voxel_counts"][p])
+        for lobe in set(lobe_of.tolist()) - {0}
+    }
+    for piece in range(1, len(lobe_of)):
+        if main[int(lobe_of[piece])] == piece:
+            continue
+        box = tuple(
+            slice(max(span.start - 1, 0), span.stop + 1) for span in counts["bounding_boxes"][piece]
+        )
+        inside = pieces[box] == piece
+        neighbour = _touched_most(plain[box], inside, int(lobe_of[piece]))
+        if neighbour:
+            dense = lobes[box][inside] & DENSE
+            lobes[box][inside] = neighbour | dense
+            plain[box][inside] = neighbour
+
+
+def _touched_most(plain: npt.NDArray[np.uint8], inside: npt.NDArray[np.bool_], own: int) -> int:
+    """Return the other lobe that shares most faces with a piece; 0 if there is none."""
+    faces = np.zeros(N_LABELS, np.int64)
+    for axis in range(3):
+        here, there = np.moveaxis(inside, axis, 0), np.moveaxis(plain, axis, 0)
+        for a, b in ((slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))):
+            faces += np.bincount(there[b][here[a] & ~here[b]].ravel(), minlength=N_LABELS)
+    faces[[0, own]] = 0
+    return int(faces.argmax()) if faces.any() else 0
+
+
+# --- flags ----------------------------------------------------------------------------------------
+
+
+def _region_flags(
+    labels: npt.NDArray[np.uint8], fits: list[FissureFit], *, both: bool
+) -> dict[str, frozenset[Flag]]:
+    flags: dict[str, frozenset[Flag]] = {}
+    for fit in fits:
+        for lobe in LOBES_AT[fit.fissure]:
+            key = LOBE_KEYS[lobe]
+            flags[key] = flags.get(key, frozenset()) | FLAGS_OF_SUPPORT[fit.support]
+    if both:
+        for lobe in _unusual_lobes(labels):
+            key = LOBE_KEYS[lobe]
+            flags[key] = flags.get(key, frozenset()) | {Flag.LOBE_SIZE_UNUSUAL}
+    return {key: value for key, value in flags.items() if value}
+
+
+def _unusual_lobes(labels: npt.NDArray[np.uint8]) -> list[Label]:
+    sizes = {lobe: _size(labels, lobe) for lobe in USUAL_SHARE}
+    total = sum(sizes.values())
+    return [
+        lobe
+        for lobe, (mean, sd) in USUAL_SHARE.items()
+        if abs(sizes[lobe] / total - mean) > UNUSUAL_SHARE_SD * sd
+    ]

@@ -1,0 +1,288 @@
+"""The two lungs: found on blocks of voxels, their border decided on native voxels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from qct.errors import NoLungsError
+from qct.findings import Progress, no_progress
+from qct.flags import Flag
+from qct.kernels.blocks import decide_voxels
+from qct.regions import DENSE, Label
+from qct.segment.airways import CentralAirway, find_central_airway
+from qct.segment.body import LUNG_MEDIAN_HU, Blocks, air_threshold_hu, average, find_body
+from qct.segment.gas import gas_pockets
+from qct.segment.morphology import Mask, box_around, dilate
+from qct.segment.outline import close_lung, dense_lung
+from qct.segment.sides import ISLAND_ML, LEFT, RIGHT, Sides, part_sides
+from qct.volume import PADDING_HU, Volume
+
+SMALLEST_LUNG_ML = 80.0
+"""Less air than this is no lung: sinuses, bowel, a cut-off lung base."""
+
+GAS_ONLY_HU = -965
+"""An air space whose median is lower holds gas, not lung (worst emphysema stays above)."""
+
+SHORTEST_LUNG_MM = 60.0
+"""Lungs that span less of the body axis are the bases at the edge of an abdominal scan, or none."""
+
+WALL_MM = 1.5
+"""Wall of trachea and main bronchi (Montaudon M et al. J Anat 2007;211:579-588: 1 to 2 mm)."""
+
+ASYMMETRY = 0.4
+"""Smaller over larger lung: the left is normally 0.8 to 0.9 of the right."""
+
+DENSE_CAVEAT_PERCENT = 2.0
+"""Share of airless lung that a reader has to know of."""
+
+SMALLEST_AIRWAY_ML = 12.0
+"""Trachea and main bronchi of an adult hold more."""
+
+MARGIN_MM = 25.0
+"""Room kept around the lungs."""
+
+CUT_MM2 = 100.0
+"""Lung on an outer face of the scan, beyond noise."""
+
+LUNG_LABELS = {RIGHT: Label.RIGHT_LUNG, LEFT: Label.LEFT_LUNG}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lungs:
+    """Both lungs and the airways on the native grid.
+
+    Attributes
+    ----------
+    labels : (Z, Y, X) uint8
+        `Label.RIGHT_LUNG`, `Label.LEFT_LUNG` (plus `DENSE` where airless), `Label.AIRWAY`.
+    flags : frozenset of Flag
+        Doubts about lungs and airways.
+    method : mapping
+        Figures for the record; names end in their unit.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    flags: frozenset[Flag] = frozenset()
+    method: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
+    """Find both lungs and the central airways.
+
+    Parameters
+    ----------
+    volume : Volume
+        Chest CT. Sides come from its axes; nothing is assumed about which way the patient lay.
+    progress : Progress
+        Told what is done.
+
+    Returns
+    -------
+    lungs : Lungs
+
+    Raises
+    ------
+    NoLungsError
+        If no air space of the image is a lung.
+
+    Notes
+    -----
+    The border between lung and chest wall is where a native voxel crosses the threshold of
+    `air_threshold_hu`; blocks only say on which voxels that is decided.
+    """
+    progress("outlining the body", 0.0)
+    whole = average(volume)
+    body = find_body(whole)
+    if not body.any():
+        raise _no_lungs("the image shows no body")
+    threshold_hu = air_threshold_hu(whole.hu[body])
+    air = _lung_like_air(whole, body, threshold_hu)
+    box = box_around(air, MARGIN_MM, whole.spacing_mm)
+    blocks, body, air = whole.cut(box), body[box], air[box]
+
+    progress("following the airways", 0.3)
+    airway = find_central_airway(blocks, body, air)
+    tube = _tube(blocks, airway)
+    progress("parting the lungs", 0.45)
+    free = air & ~tube
+    gas = gas_pockets(blocks, free, threshold_hu)
+    sides = part_sides(blocks, free, gas, _middle(air, airway), threshold_hu)
+    _refuse_without_lungs(sides, blocks)
+
+    progress("closing the lungs over vessels", 0.6)
+    below, above = _block_labels(blocks, sides, tube, airway)
+    progress("deciding the border on voxels", 0.85)
+    labels = decide_voxels(
+        volume.hu,
+        _uncut(below, box, whole.hu.shape),
+        _uncut(above, box, whole.hu.shape),
+        whole.factors,
+        threshold_hu,
+        PADDING_HU,
+    )
+    method = {
+        "threshold_hu": threshold_hu,
+        "block_mm": tuple(round(step, 3) for step in whole.spacing_mm),
+        "gas_removed_ml": _gas_ml(free, gas, sides, blocks),
+        "lungs_parted_by": "watershed" if sides.joined else "separate air spaces",
+        "airway_threshold_hu": airway.threshold_hu if airway else None,
+    }
+    return _described(volume, labels, airway, method)
+
+
+def _no_lungs(reason: str) -> NoLungsError:
+    return NoLungsError(
+        f"no lungs found: {reason}", hint="Choose a series that shows the whole chest."
+    )
+
+
+def _lung_like_air(blocks: Blocks, body: Mask, threshold_hu: int) -> Mask:
+    """Return the air spaces of the body whose median HU is that of lung."""
+    air = body & (blocks.hu < threshold_hu)
+    parts = cc3d.connected_components(air, connectivity=6)
+    found = cc3d.statistics(parts)
+    counts = found["voxel_counts"].astype(np.int64)
+    counts[0] = 0
+    like_lung = np.zeros(len(counts), bool)
+    for number in np.flatnonzero(counts * blocks.block_ml >= ISLAND_ML):
+        box = found["bounding_boxes"][number]
+        median_hu = float(np.median(blocks.hu[box][parts[box] == number]))
+        like_lung[number] = GAS_ONLY_HU < median_hu < LUNG_MEDIAN_HU[1]
+    largest_ml = float((counts * like_lung).max()) * blocks.block_ml
+    if largest_ml < SMALLEST_LUNG_ML:
+        raise _no_lungs(f"the largest air space that could be lung holds {largest_ml:.0f} mL")
+    return np.asarray(like_lung[parts])
+
+
+def _middle(air: Mask, airway: CentralAirway | None) -> float:
+    """Index along x that the lungs lie to either side of: the trachea, or the middle of all lung."""
+    if airway is not None:
+        return float(airway.seed[2])
+    columns = np.flatnonzero(air.any(axis=(0, 1)))
+    return float(columns[0] + columns[-1]) / 2
+
+
+def _tube(blocks: Blocks, airway: CentralAirway | None) -> Mask:
+    """Return the airways with their wall."""
+    if airway is None:
+        return np.zeros(blocks.hu.shape, bool)
+    tube = np.zeros_like(airway.lumen)
+    box = box_around(airway.lumen, WALL_MM + 3 * max(blocks.spacing_mm), blocks.spacing_mm)
+    reach_mm = WALL_MM + 0.5 * min(blocks.spacing_mm)
+    tube[box] = dilate(airway.lumen[box], reach_mm, blocks.spacing_mm)
+    return tube
+
+
+def _refuse_without_lungs(sides: Sides, blocks: Blocks) -> None:
+    """Raise if what is left has neither the volume nor the height of a lung."""
+    lung = sides.numbers > 0
+    ml = float(lung.sum()) * blocks.block_ml
+    if ml < SMALLEST_LUNG_ML:
+        raise _no_lungs(f"{ml:.0f} mL are left without airways and bowel gas")
+    height_mm = float(lung.any(axis=(1, 2)).sum()) * blocks.spacing_mm[0]
+    if height_mm < SHORTEST_LUNG_MM:
+        raise _no_lungs(f"what looks like lung spans {height_mm:.0f} mm of the body axis only")
+
+
+def _block_labels(
+    blocks: Blocks, sides: Sides, tube: Mask, airway: CentralAirway | None
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Say for each block what its voxels below the threshold are, and what the others are."""
+    below = np.zeros(blocks.hu.shape, np.uint8)
+    above = np.zeros(blocks.hu.shape, np.uint8)
+    for side, label in LUNG_LABELS.items():
+        aerated = sides.numbers == side
+        if not aerated.any():
+            continue
+        outline = close_lung(aerated, blocks)
+        dense = dense_lung(aerated, outline, blocks, side) & (below == 0)
+        outline |= dense
+        rim = outline & ndimage.binary_dilation(~outline, np.ones((3, 3, 3)))
+        ring = ndimage.binary_dilation(aerated, np.ones((3, 3, 3))) & ~outline
+        free = (below == 0) & ~tube
+        below[(outline | ring) & free] = label
+        above[outline & free & ~(rim & aerated)] = label
+        above[dense & free] = label + DENSE
+    if airway is not None:
+        wet = ndimage.binary_dilation(airway.lumen, np.ones((3, 3, 3))) & tube
+        below[wet | (tube & (below > 0))] = Label.AIRWAY
+    return below, above
+
+
+def _uncut(
+    cut: npt.NDArray[np.uint8], box: tuple[slice, slice, slice], shape: tuple[int, ...]
+) -> npt.NDArray[np.uint8]:
+    whole = np.zeros(shape, np.uint8)
+    whole[box] = cut
+    return whole
+
+
+def _gas_ml(free: Mask, gas: Mask, sides: Sides, blocks: Blocks) -> float:
+    """Volume of the air spaces that were cut off with gas in them."""
+    parts = cc3d.connected_components(free & (sides.numbers == 0), connectivity=6)
+    numbers = np.unique(parts[gas])
+    return float(np.isin(parts, numbers[numbers > 0]).sum()) * blocks.block_ml
+
+
+def _described(
+    volume: Volume,
+    labels: npt.NDArray[np.uint8],
+    airway: CentralAirway | None,
+    method: dict[str, Any],
+) -> Lungs:
+    """Add flags and figures."""
+    counts = np.bincount(labels.ravel(), minlength=DENSE * 2).astype(float) * volume.voxel_ml
+    plain_ml = {side: float(counts[label]) for side, label in LUNG_LABELS.items()}
+    dense_ml = {side: float(counts[label + DENSE]) for side, label in LUNG_LABELS.items()}
+    total_ml = {side: plain_ml[side] + dense_ml[side] for side in LUNG_LABELS}
+    method["airway_ml"] = float(counts[Label.AIRWAY])
+    for side, name in ((RIGHT, "right"), (LEFT, "left")):
+        method[f"{name}_ml"] = total_ml[side]
+        method[f"{name}_dense_percent"] = 100 * dense_ml[side] / max(total_ml[side], 1e-9)
+    flags = set()
+    smaller, larger = sorted(total_ml.values())
+    if smaller < SMALLEST_LUNG_ML:
+        flags.add(Flag.SINGLE_LUNG)
+    elif smaller < ASYMMETRY * larger:
+        flags.add(Flag.LUNG_ASYMMETRY)
+    if _is_truncated(volume, labels):
+        flags.add(Flag.TRUNCATED_LUNG)
+    if max(method["right_dense_percent"], method["left_dense_percent"]) >= DENSE_CAVEAT_PERCENT:
+        flags.add(Flag.DENSE_LUNG)
+    if method["gas_removed_ml"] > 0:
+        flags.add(Flag.GAS_POCKET_REMOVED)
+    if method["lungs_parted_by"] == "watershed":
+        flags.add(Flag.LUNGS_JOINED)
+    if airway is None or method["airway_ml"] < SMALLEST_AIRWAY_ML:
+        flags.add(Flag.AIRWAY_INCOMPLETE)
+    elif airway.leaked:
+        flags.add(Flag.AIRWAY_LEAK_CUT)
+    return Lungs(labels=labels, flags=frozenset(flags), method=method)
+
+
+def _is_truncated(volume: Volume, labels: npt.NDArray[np.uint8]) -> bool:
+    """Tell whether more than `CUT_MM2` of lung lies on an outer face of the measured field."""
+    lung = (labels > 0) & (labels != Label.AIRWAY)
+    dz, dy, dx = volume.spacing_mm
+    ends = max(int(lung[0].sum()), int(lung[-1].sum())) * dy * dx
+    rows = max(int(lung[:, 0].sum()), int(lung[:, -1].sum())) * dz * dx
+    columns = max(int(lung[:, :, 0].sum()), int(lung[:, :, -1].sum())) * dz * dy
+    return bool(max(ends, rows, columns, _at_padding_mm2(volume, lung)) > CUT_MM2)
+
+
+def _at_padding_mm2(volume: Volume, lung: Mask) -> float:
+    """Area over which lung touches voxels that the scanner did not measure."""
+    padding = volume.hu == PADDING_HU
+    if not padding.any():
+        return 0.0
+    dz, dy, dx = volume.spacing_mm
+    along_y = (lung[:, 1:] & padding[:, :-1]).sum() + (lung[:, :-1] & padding[:, 1:]).sum()
+    along_x = (lung[:, :, 1:] & padding[:, :, :-1]).sum() + (
+        lung[:, :, :-1] & padding[:, :, 1:]
+    ).sum()
+    return float(along_y) * dz * dx + float(along_x) * dz * dy

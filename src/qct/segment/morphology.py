@@ -1,0 +1,71 @@
+"""Growing and shrinking masks by millimetres, whatever the shape of the voxels.
+
+Beyond the edge of an array lies neither mask nor background: a mask that touches the edge is not shrunk
+from there. Crop with a margin where the edge is not the edge of the scan (`box_around`).
+"""
+
+import cc3d
+import edt
+import fill_voids
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.bool_]
+Spacing = tuple[float, float, float]
+Box = tuple[slice, slice, slice]
+
+
+def distance_mm(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float32]:
+    """Distance of every voxel to the mask; 0 in it, infinite where the mask is empty."""
+    distance: npt.NDArray[np.float32] = edt.edt(~mask, anisotropy=spacing_mm, parallel=0)
+    return distance
+
+
+def dilate(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
+    """Voxels within `radius_mm` of the mask."""
+    return np.asarray(distance_mm(mask, spacing_mm) <= radius_mm) if mask.any() else mask.copy()
+
+
+def erode(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
+    """Voxels of the mask further than `radius_mm` from its background."""
+    return np.asarray(distance_mm(~mask, spacing_mm) > radius_mm)
+
+
+def opened(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
+    """Remove what a ball of `radius_mm` does not fit into."""
+    return dilate(erode(mask, radius_mm, spacing_mm), radius_mm, spacing_mm) & mask
+
+
+def closed(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
+    """Add what a ball of `radius_mm` outside the mask cannot reach."""
+    return erode(dilate(mask, radius_mm, spacing_mm), radius_mm, spacing_mm) | mask
+
+
+def filled(mask: Mask) -> Mask:
+    """Fill holes that do not reach the edge of the array."""
+    return np.asarray(fill_voids.fill(np.ascontiguousarray(mask)), bool)
+
+
+def filled_slices(mask: Mask) -> Mask:
+    """Fill holes slice by slice along the first axis."""
+    return np.stack([filled(one) for one in mask])
+
+
+def largest(mask: Mask) -> Mask:
+    """Keep the largest part (voxels that share a face are joined)."""
+    if not mask.any():
+        return mask.copy()
+    return np.asarray(cc3d.largest_k(mask, k=1, connectivity=6) > 0)
+
+
+def box_around(mask: Mask, margin_mm: float, spacing_mm: Spacing) -> Box:
+    """Smallest box around the mask plus a margin, cut at the array's edge; an empty box for no mask."""
+    spans = []
+    for axis in range(3):
+        others = tuple(k for k in range(3) if k != axis)
+        hit = np.flatnonzero(mask.any(axis=others))
+        if not hit.size:
+            return (slice(0, 0),) * 3
+        margin = int(np.ceil(margin_mm / spacing_mm[axis]))
+        spans.append(slice(max(int(hit[0]) - margin, 0), int(hit[-1]) + margin + 1))
+    return spans[0], spans[1], spans[2]

@@ -1,0 +1,47 @@
+"""From a volume to labels: lungs and airway first, then the lobes in each lung."""
+
+from qct.findings import Progress, Segmentation, no_progress
+from qct.options import Options
+from qct.segment.lobes import divide_lobes
+from qct.segment.lungs import find_lungs
+from qct.volume import Volume
+
+LUNGS_SHARE = 0.5
+"""What part of the work the lungs are, for a progress bar."""
+
+
+def segment(
+    volume: Volume, *, options: Options | None = None, progress: Progress = no_progress
+) -> Segmentation:
+    """Find lungs, airway and lobes.
+
+    Parameters
+    ----------
+    volume : Volume
+    options : Options, optional
+        `Options.segmenter` says who finds them; so far there is one.
+    progress : callable
+
+    Returns
+    -------
+    Segmentation
+
+    Raises
+    ------
+    NoLungsError
+        If there is nothing in the image that can be a lung.
+    """
+    options = options or Options()
+    lungs = find_lungs(volume, progress=lambda doing, done: progress(doing, LUNGS_SHARE * done))
+    lobes = divide_lobes(
+        volume,
+        lungs.labels,
+        progress=lambda doing, done: progress(doing, LUNGS_SHARE + (1 - LUNGS_SHARE) * done),
+    )
+    return Segmentation(
+        labels=lobes.labels,
+        fissures=lobes.fissures,
+        method={"segmenter": options.segmenter, "lungs": lungs.method, "lobes": lobes.method},
+        region_flags=lobes.region_flags,
+        flags=lungs.flags | lobes.flags,
+    )

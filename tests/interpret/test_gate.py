@@ -1,0 +1,295 @@
+import re
+import string
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qct.acquisition import Acquisition, KernelFamily, Patient, Study
+from qct.findings import FissureFit, Measured, Scan, Segmentation
+from qct.flags import Flag, Status, Weight
+from qct.interpret import judge
+from qct.interpret.facts import region_facts, scan_facts
+from qct.interpret.gate import load_gate, parse_gate
+from qct.quantities import HEADLINE, QUANTITIES
+from qct.regions import LOBES, REGIONS, Fissure
+from qct.volume import Volume
+
+GOOD = Acquisition(
+    recon_kernel="B31f",
+    kernel_family=KernelFamily.SOFT,
+    is_iterative=False,
+    slice_mm=1.0,
+    has_contrast=False,
+    patient_position="HFS",
+    ctdi_vol_mgy=7.0,
+)
+MEASURED = tuple(
+    Measured(region, key, {"median_hu": -860.0, "clipped_percent": 0.5}.get(key, 10.0))
+    for region in REGIONS
+    for key in QUANTITIES
+)
+LOW = ("laa970_percent", "laa950_percent", "laa910_percent", "laa856_percent")
+EMPTY = np.zeros((2, 2, 2), np.uint8)
+
+
+def scan(spacing_z_mm=1.0, flags=frozenset(), **acquisition):
+    volume = Volume.from_spacing(np.zeros((2, 2, 2), np.int16), (spacing_z_mm, 0.7, 0.7))
+    return Scan(
+        volume=volume,
+        patient=Patient(),
+        study=Study(),
+        acquisition=replace(GOOD, **acquisition),
+        flags=frozenset(flags),
+    )
+
+
+def judged(taken=None, measured=MEASURED, calibration_hu=None, **segmentation):
+    """Verdict, and status by (region, quantity)."""
+    parts = Segmentation(labels=EMPTY, **segmentation)
+    verdict, numbers = judge(taken or scan(), parts, measured, calibration_hu)
+    return verdict, {(one.region, one.quantity): one for one in numbers}
+
+
+def statuses(numbers, region="whole_lung", quantities=tuple(QUANTITIES)):
+    return {numbers[region, key].status for key in quantities}
+
+
+def test_a_good_scan_is_reported_without_a_word():
+    verdict, numbers = judged()
+    assert (verdict.overall, verdict.reasons) == (Status.REPORTED, ())
+    assert {one.status for one in numbers.values()} == {Status.REPORTED}
+
+
+def test_a_sharp_kernel_withholds_low_attenuation_and_leaves_the_volume():
+    verdict, numbers = judged(scan(kernel_family=KernelFamily.SHARP, recon_kernel="B70f"))
+    assert verdict.overall is Status.WITHHELD
+    assert statuses(numbers, quantities=(*LOW, "perc15_hu")) == {Status.WITHHELD}
+    assert numbers["whole_lung", "volume_ml"].status is Status.REPORTED
+    assert numbers["whole_lung", "mean_hu"].value == 10.0
+    (reason,) = verdict.reasons
+    assert (reason.flag, reason.source) == (Flag.SHARP_KERNEL, "gierada2010")
+    assert "B70f" in reason.says
+
+
+def test_a_withheld_number_has_no_value():
+    _, numbers = judged(scan(kernel_family=KernelFamily.SHARP))
+    assert all(one.value is None for one in numbers.values() if one.status is Status.WITHHELD)
+    assert all(one.value is not None for one in numbers.values() if one.status is Status.CAVEAT)
+
+
+@pytest.mark.parametrize(
+    ("taken", "flag", "laa950", "volume"),
+    [
+        ({"slice_mm": 1.5}, None, "reported", "reported"),
+        ({"slice_mm": 3.0, "spacing_z_mm": 3.0}, Flag.THICK_SLICES, "caveat", "reported"),
+        ({"slice_mm": 5.0, "spacing_z_mm": 5.0}, Flag.THICK_SLICES, "caveat", "reported"),
+        ({"slice_mm": 8.0, "spacing_z_mm": 8.0}, Flag.THICK_SLICES, "withheld", "caveat"),
+        ({"slice_mm": None}, Flag.UNKNOWN_ACQUISITION, "caveat", "reported"),
+        ({"slice_mm": 1.0, "spacing_z_mm": 10.0}, Flag.SPARSE_SLICES, "caveat", "caveat"),
+        ({"kernel_family": KernelFamily.UNKNOWN}, Flag.UNKNOWN_KERNEL, "caveat", "reported"),
+        ({"is_iterative": True}, Flag.ITERATIVE_KERNEL, "caveat", "reported"),
+        ({"has_contrast": True}, Flag.CONTRAST, "caveat", "reported"),
+        ({"patient_position": "HFP"}, Flag.NOT_SUPINE, "caveat", "caveat"),
+        ({"patient_position": "FFS"}, None, "reported", "reported"),
+        ({"ctdi_vol_mgy": 1.2}, Flag.LOW_DOSE, "caveat", "reported"),
+        ({"is_lossy": True}, Flag.LOSSY_COMPRESSION, "withheld", "caveat"),
+        ({"flags": {Flag.LOSSY_COMPRESSION}}, Flag.LOSSY_COMPRESSION, "withheld", "caveat"),
+        ({"series_description": "Thorax EXP 1.0"}, Flag.EXPIRATION, "withheld", "caveat"),
+        ({"series_description": "EXPERT protocol"}, None, "reported", "reported"),
+        ({"flags": {Flag.UNEVEN_SLICES}}, Flag.UNEVEN_SLICES, "caveat", "caveat"),
+        ({"flags": {Flag.HU_OFFSET}}, Flag.HU_OFFSET, "withheld", "reported"),
+        ({"flags": {Flag.DUPLICATE_SLICES}}, Flag.DUPLICATE_SLICES, "reported", "reported"),
+    ],
+)
+def test_the_acquisition_decides_what_is_reported(taken, flag, laa950, volume):
+    verdict, numbers = judged(scan(**taken))
+    assert numbers["whole_lung", "laa950_percent"].status == laa950
+    assert numbers["whole_lung", "volume_ml"].status == volume
+    assert {reason.flag for reason in verdict.reasons} == ({flag} if flag else set())
+
+
+@pytest.mark.parametrize(
+    ("description", "doubted"),
+    [
+        ("CHEST W/O CONTRAST", False),
+        ("Chest non-contrast 1.25", False),
+        ("Thorax mit Kontrastmittel", True),
+        ("CT CHEST WITH CONTRAST", True),
+        ("chest_CE_CT", True),
+        ("CTPA 1.0", True),
+        ("LUNG 1.25", False),
+    ],
+)
+def test_contrast_is_read_from_words_only_where_the_header_is_silent(description, doubted):
+    silent, _ = judged(scan(has_contrast=None, series_description=description))
+    assert (Flag.CONTRAST in {reason.flag for reason in silent.reasons}) is doubted
+    plain, _ = judged(scan(has_contrast=False, series_description=description))
+    assert not plain.reasons
+
+
+def test_gaps_withhold_lobes_but_not_lungs():
+    _, numbers = judged(scan(slice_mm=1.0, spacing_z_mm=10.0))
+    assert statuses(numbers, "right_upper_lobe", HEADLINE) == {Status.WITHHELD}
+
+
+def test_a_truncated_lung_has_no_volume_and_no_thirds():
+    truncated = {"right_lung": frozenset({Flag.TRUNCATED_LUNG})}
+    _, numbers = judged(region_flags=truncated)
+    for region in ("whole_lung", "right_lung", "right_lower_lobe"):
+        assert numbers[region, "volume_ml"].status is Status.WITHHELD
+        assert numbers[region, "mean_hu"].status is Status.CAVEAT
+    assert statuses(numbers, "upper_third", HEADLINE) == {Status.WITHHELD}
+    assert numbers["whole_lung", "laa950_upper_lower_ratio"].status is Status.WITHHELD
+    assert statuses(numbers, "left_lung", HEADLINE) == {Status.REPORTED}
+
+
+def fit(fissure, coverage, error_mm=None):
+    worst = "population average", "partly supported", "supported"
+    support = worst[(coverage >= 0.15) + (coverage >= 0.4)]
+    return FissureFit(
+        fissure=fissure, coverage=coverage, prior_distance=1, support=support, error_mm=error_mm
+    )
+
+
+def test_lobes_carry_the_confidence_of_their_worst_border():
+    fissures = (
+        fit(Fissure.RIGHT_OBLIQUE, 0.6),
+        fit(Fissure.RIGHT_HORIZONTAL, 0.04),
+        fit(Fissure.LEFT_OBLIQUE, 0.2),
+    )
+    verdict, numbers = judged(fissures=fissures)
+    by_lobe = {lobe.key: numbers[lobe.key, "volume_ml"] for lobe in LOBES}
+    assert {key: one.status.value for key, one in by_lobe.items()} == {
+        "right_upper_lobe": "caveat",
+        "right_middle_lobe": "withheld",
+        "right_lower_lobe": "reported",
+        "left_upper_lobe": "caveat",
+        "left_lower_lobe": "caveat",
+    }
+    assert by_lobe["right_upper_lobe"].flags == {Flag.FISSURE_NOT_SEEN}
+    assert by_lobe["left_lower_lobe"].flags == {Flag.FISSURE_PARTLY_SEEN}
+    assert verdict.overall is Status.REPORTED
+    assert (
+        "The right horizontal (minor) fissure was not seen (evidence along 4 % of the border)"
+        in " ".join(reason.says for reason in verdict.reasons)
+    )
+
+
+def test_lobes_beside_a_border_that_may_be_far_off_are_withheld():
+    _, numbers = judged(fissures=(fit(Fissure.LEFT_OBLIQUE, 0.0, error_mm=14.0),))
+    assert statuses(numbers, "left_lower_lobe", HEADLINE) == {Status.WITHHELD}
+    assert statuses(numbers, "left_lung", HEADLINE) == {Status.REPORTED}
+
+
+@pytest.mark.parametrize(
+    ("clipped", "perc15"),
+    [(4.0, "reported"), (7.0, "caveat"), (10.0, "withheld"), (40.0, "withheld")],
+)
+def test_a_percentile_at_the_floor_is_withheld_and_low_attenuation_is_not(clipped, perc15):
+    measured = tuple(
+        replace(one, value=clipped) if one.quantity == "clipped_percent" else one
+        for one in MEASURED
+    )
+    verdict, numbers = judged(measured=measured)
+    assert numbers["left_lung", "perc15_hu"].status == perc15
+    assert numbers["left_lung", "laa950_percent"].status is Status.REPORTED
+    assert len(verdict.reasons) <= 1
+
+
+def test_lungs_denser_than_in_full_breath_are_doubted():
+    measured = tuple(
+        replace(one, value=-690.0) if one.quantity == "median_hu" else one for one in MEASURED
+    )
+    verdict, _ = judged(measured=measured)
+    assert verdict.overall is Status.CAVEAT
+    assert "-690 HU" in verdict.reasons[0].says
+
+
+@pytest.mark.parametrize(
+    ("calibration_hu", "laa950"),
+    [
+        ({"outside_air": -995.0, "tracheal_air": -980.0}, "reported"),
+        ({"outside_air": -960.0}, "caveat"),
+        ({"tracheal_air": -940.0}, "caveat"),
+        ({"tracheal_air": -900.0}, "withheld"),
+        ({}, "reported"),
+    ],
+)
+def test_air_that_is_not_air_is_seen(calibration_hu, laa950):
+    verdict, numbers = judged(calibration_hu=calibration_hu)
+    assert numbers["whole_lung", "laa950_percent"].status == laa950
+    assert verdict.calibration_hu == calibration_hu
+
+
+def test_what_was_not_measured_stays_so():
+    gone = Measured("right_upper_lobe", "mean_hu", None, Status.NOT_MEASURED, frozenset())
+    _, numbers = judged(scan(kernel_family=KernelFamily.SHARP), measured=(gone,))
+    assert numbers["right_upper_lobe", "mean_hu"] == gone
+
+
+def test_reasons_come_worst_first_and_once():
+    verdict, _ = judged(
+        scan(kernel_family=KernelFamily.SHARP, flags={Flag.DUPLICATE_SLICES}, has_contrast=True)
+    )
+    weights = [reason.weight for reason in verdict.reasons]
+    assert weights == [Weight.WITHHOLD, Weight.CAVEAT, Weight.NOTE]
+
+
+# --- the table itself ---------------------------------------------------------------------------
+
+
+def all_facts():
+    calibration_hu = {"outside_air": -1000.0, "tracheal_air": -990.0}
+    segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5, 3.0),))
+    whole = scan_facts(scan(), MEASURED, calibration_hu, load_gate().words)
+    return whole | region_facts("left_upper_lobe", scan(), segmentation, MEASURED)
+
+
+def test_every_rule_asks_and_says_only_what_is_known():
+    known = all_facts().keys()
+    for rule in load_gate().rules:
+        asked = {test.fact for test in rule.when}
+        said = {name for _, name, _, _ in string.Formatter().parse(rule.says) if name}
+        assert asked | said <= known, rule.flag
+
+
+def test_every_rule_is_about_measured_quantities_and_regions():
+    for rule in load_gate().rules:
+        assert rule.caveat | rule.withhold <= QUANTITIES.keys(), rule.flag
+        assert rule.regions <= REGIONS.keys(), rule.flag
+
+
+def test_the_groups_hold_every_quantity_but_the_clipped_share():
+    rules = load_gate().rules
+    touched = frozenset().union(*(rule.caveat | rule.withhold for rule in rules))
+    assert touched == QUANTITIES.keys() - {"clipped_percent"}
+    uneven = next(rule for rule in rules if rule.flag is Flag.UNEVEN_SLICES)
+    assert uneven.caveat == touched  # the group "everything"
+
+
+def test_every_doubt_has_a_rule():
+    # a region that is too small is marked where it is measured
+    assert {rule.flag for rule in load_gate().rules} == set(Flag) - {Flag.TOO_FEW_VOXELS}
+
+
+def test_every_rule_has_a_source_among_the_references():
+    page = Path(__file__).parents[2] / "docs" / "references.md"
+    entries = set(re.findall(r"^- \*\*(\w+)\*\*", page.read_text(), re.MULTILINE))
+    assert {rule.source for rule in load_gate().rules} <= entries
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ('flag = "NO_SUCH"\nwhen = []', KeyError),
+        ('flag = "CONTRAST"\nwhen = [{ fact = "kvp", near = 3 }]', ValueError),
+        ('flag = "CONTRAST"\nwhen = []\nwithold = []', ValueError),
+        ('flag = "CONTRAST"\nwhen = []\ncaveat = ["no_group"]', KeyError),
+    ],
+)
+def test_a_faulty_table_is_refused(row, error):
+    text = f'[groups]\n[regions]\n[words]\n[[rule]]\n{row}\nsays = ""\nsource = "qct"\n'
+    with pytest.raises(error):
+        parse_gate(text)

@@ -1,0 +1,77 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from qct.acquisition import Patient
+from qct.interpret import references
+from qct.quantities import QUANTITIES
+
+MAN = Patient(sex="M", age_years=60, height_m=1.75, weight_kg=80)
+WOMAN = Patient(sex="F", age_years=60, height_m=1.62, weight_kg=60)
+
+
+def rows(patient):
+    return {row.key: row for row in references(patient)}
+
+
+@pytest.mark.parametrize(
+    ("patient", "key", "predicted"),
+    [
+        (MAN, "tlc_ecsc1993", 6902.5),  # 7.99 x 1.75 - 7.08 L
+        (WOMAN, "tlc_ecsc1993", 4902.0),  # 6.60 x 1.62 - 5.79 L
+        (MAN, "volume_cheng2019", 5622.85),  # -10150 + 605.3 + 92.61 x 175 - 12.99 x 80
+        (WOMAN, "volume_cheng2019", 4073.42),  # -10150 + 92.61 x 162 - 12.99 x 60
+        # 0.2027 + 0.05926 - 0.004111 x 80 + 0.004924 x 175 + 0.0008504 x 60 = 0.845804
+        (MAN, "laa950_cheng2019", 0.845804**7.341 - 0.05),
+    ],
+)
+def test_equations_give_what_their_arithmetic_gives(patient, key, predicted):
+    assert rows(patient)[key].predicted == pytest.approx(predicted, rel=1e-9)
+
+
+def test_limits_lie_around_the_prediction():
+    row = rows(MAN)["tlc_ecsc1993"]
+    assert (row.lower, row.upper) == pytest.approx((6902.5 - 1148, 6902.5 + 1148))
+
+
+@pytest.mark.parametrize(
+    ("patient", "key", "reason"),
+    [
+        (Patient(sex="M", height_m=1.75), "tlc_ecsc1993", "age not known"),
+        (Patient(age_years=60, height_m=1.75), "tlc_ecsc1993", "sex not known"),
+        (Patient(sex="O", age_years=60, height_m=1.75), "tlc_ecsc1993", "sex not known"),
+        (Patient(sex="F", age_years=60), "volume_cheng2019", "height and weight not known"),
+        (Patient(), "volume_cheng2019", "sex and age and height and weight not known"),
+        (Patient(sex="M", age_years=80, height_m=1.75), "tlc_ecsc1993", "age 80 years is outside"),
+        (Patient(sex="F", age_years=60, height_m=1.9), "tlc_ecsc1993", "height 190 cm is outside"),
+        (Patient(sex="F", age_years=30), "laa950_mets2012", "not for this sex"),
+        (Patient(sex="M", age_years=60), "laa950_mets2012", "age 60 years is outside"),
+        (Patient(age_years=40), "laa950_mesa2014", "age 40 years is outside"),
+    ],
+)
+def test_a_row_is_refused_rather_than_extrapolated(patient, key, reason):
+    row = rows(patient)[key]
+    assert reason in row.refused
+    assert (row.predicted, row.lower, row.upper) == (None, None, None)
+
+
+def test_groups_are_given_as_they_were_published():
+    mesa = rows(Patient(age_years=60))["laa950_mesa2014"]
+    assert (mesa.predicted, mesa.lower, mesa.upper, mesa.refused) == (1.1, 0.5, 2.5, "")
+    young = rows(Patient(sex="M", age_years=30))
+    assert young["laa950_mets2012"].upper == 2.73
+    assert young["perc15_mets2012"].lower == -936
+
+
+def test_a_predicted_share_is_never_below_zero():
+    light = Patient(sex="F", age_years=18, height_m=1.3, weight_kg=120)
+    assert rows(light)["laa950_cheng2019"].predicted == 0.0
+
+
+def test_every_row_is_about_a_quantity_and_has_a_source():
+    page = Path(__file__).parents[2] / "docs" / "references.md"
+    entries = set(re.findall(r"^- \*\*(\w+)\*\*", page.read_text(), re.MULTILINE))
+    for row in references(MAN):
+        assert row.quantity in QUANTITIES
+        assert row.source in entries

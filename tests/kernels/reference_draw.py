@@ -1,0 +1,52 @@
+"""What the drawing kernels mean. Slow, short, obviously right."""
+
+import numpy as np
+
+
+def _points(shape, spacing):
+    return np.stack(
+        np.meshgrid(
+            *(np.arange(n) * s for n, s in zip(shape, spacing, strict=True)), indexing="ij"
+        ),
+        -1,
+    )
+
+
+def depth(shape, segment, spacing):
+    """Depth in a capsule at every voxel centre, and the radius there."""
+    points, start, end = _points(shape, spacing), segment[:3], segment[3:6]
+    length2 = ((end - start) ** 2).sum()
+    share = np.zeros(shape)
+    if length2 > 0:
+        share = np.clip((points - start) @ (end - start) / length2, 0, 1)
+    axis = start + share[..., None] * (end - start)
+    radius = segment[6] + share * (segment[7] - segment[6])
+    return radius - np.linalg.norm(points - axis, axis=-1), radius
+
+
+def thin_share(radius, soft):
+    thin = 3 * soft * radius**2 / (radius + soft / 2) ** 3
+    return np.where(
+        radius >= soft, 1, np.where(radius >= soft / 2, 0.75 + 0.5 * (radius / soft - 0.5), thin)
+    )
+
+
+def draw_capsules(hu, segments, value, spacing, soft):
+    for segment in segments:
+        deep, radius = depth(hu.shape, segment, spacing)
+        hu += (value - hu) * np.clip(deep / soft + 0.5, 0, 1) * thin_share(radius, soft)
+
+
+def mark_capsules(marks, segments, numbers, spacing):
+    for segment, number in zip(segments, numbers, strict=True):
+        marks[depth(marks.shape, segment, spacing)[0] >= 0] = number
+
+
+def fill_spheres(state, spheres, spacing, wanted):
+    turned = 0
+    for sphere in spheres:
+        inside = ((_points(state.shape, spacing) - sphere[:3]) ** 2).sum(-1) <= sphere[3] ** 2
+        new = np.flatnonzero(inside & (state == 1))[: wanted - turned]
+        state.ravel()[new] = 2
+        turned += len(new)
+    return turned

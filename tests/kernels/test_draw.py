@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.kernels import reference_draw as reference
+
+from qct.kernels.draw import draw_capsules, fill_spheres, mark_capsules, thin_share
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def scene(seed):
+    """A tiny grid, its spacing, and capsules in and around it; one is a point, one lies far outside."""
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 7, 3))
+    spacing = rng.uniform(0.5, 2, 3)
+    segments = rng.uniform(-3, 9, (4, 8))
+    segments[:, 6:] = rng.uniform(0.05, 3, (4, 2))
+    segments[1, 3:6] = segments[1, :3]
+    segments[2, :6] += 100
+    return rng, shape, spacing, segments
+
+
+@given(seed=SEEDS)
+def test_draw_capsules_agrees_with_its_reference(seed):
+    rng, shape, spacing, segments = scene(seed)
+    drawn = rng.uniform(-1000, 400, shape).astype(np.float32)
+    expected = drawn.astype(np.float64)
+    draw_capsules(drawn, segments, 40.0, spacing, 0.8)
+    reference.draw_capsules(expected, segments, 40.0, spacing, 0.8)
+    np.testing.assert_allclose(drawn, expected, atol=1e-2)
+
+
+@given(seed=SEEDS)
+def test_mark_capsules_agrees_with_its_reference(seed):
+    rng, shape, spacing, segments = scene(seed)
+    numbers = rng.integers(1, 255, len(segments)).astype(np.uint8)
+    marks, expected = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    mark_capsules(marks, segments, numbers, spacing)
+    reference.mark_capsules(expected, segments, numbers, spacing)
+    np.testing.assert_array_equal(marks, expected)
+
+
+@given(seed=SEEDS, wanted=st.integers(0, 60))
+def test_fill_spheres_agrees_with_its_reference(seed, wanted):
+    rng, shape, spacing, segments = scene(seed)
+    spheres = np.ascontiguousarray(segments[:, 3:7])
+    state = rng.integers(0, 2, shape).astype(np.uint8)
+    expected = state.copy()
+    n_turned = fill_spheres(state, spheres, spacing, wanted)
+    assert n_turned == reference.fill_spheres(expected, spheres, spacing, wanted)
+    np.testing.assert_array_equal(state, expected)
+
+
+@given(seed=SEEDS, wanted=st.integers(0, 60))
+def test_spheres_turn_never_more_than_wanted_and_count_what_they_turn(seed, wanted):
+    rng, shape, spacing, segments = scene(seed)
+    state = rng.integers(0, 2, shape).astype(np.uint8)
+    n_turned = fill_spheres(state, np.ascontiguousarray(segments[:, 3:7]), spacing, wanted)
+    assert n_turned == np.count_nonzero(state == 2) <= wanted
+
+
+@pytest.mark.parametrize("radius", [0.1, 0.2, 0.4, 0.5])
+def test_a_thin_rod_keeps_its_mass_per_length(radius):
+    hu = np.zeros((3, 41, 41), np.float32)
+    rod = np.array([[-50.0, 4.03, 4.06, 50.0, 4.03, 4.06, radius, radius]])
+    draw_capsules(hu, rod, 1.0, np.array([1.0, 0.2, 0.2]), 1.0)
+    profile = np.pi * (radius + 0.5) ** 3 / 3 * thin_share(radius, 1.0)
+    assert hu[1].sum() * 0.04 == pytest.approx(profile, rel=0.03)
+    if radius < 0.5:
+        assert hu[1].sum() * 0.04 == pytest.approx(np.pi * radius**2, rel=0.03)

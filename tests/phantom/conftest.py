@@ -1,0 +1,17 @@
+"""One small chest, made once: coarse model, thick slices."""
+
+import pytest
+
+from qct.phantom import ChestSpec, make_chest
+
+SMALL = {"model_mm": 2.0, "size": 128, "slice_mm": 3.0, "laa": 10.0, "hole_mm": 4.0}
+
+
+@pytest.fixture(scope="session")
+def small_spec():
+    return ChestSpec(**SMALL)
+
+
+@pytest.fixture(scope="session")
+def chest(small_spec):
+    return make_chest(small_spec)

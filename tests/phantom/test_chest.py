@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import cc3d
+import numpy as np
+import pytest
+
+from qct.errors import OptionError
+from qct.phantom import PRESETS, ChestSpec, make_chest, preset
+from qct.phantom.model import build_model
+from qct.regions import DENSE, LOBES, LUNG_REGIONS, Label, Side
+
+
+def value(chest, which, region, quantity):
+    return chest.truth[which]["regions"][region][quantity]["value"]
+
+
+def test_the_same_spec_gives_the_same_bits(chest, small_spec):
+    again = make_chest(small_spec)
+    assert again.volume.hu.tobytes() == chest.volume.hu.tobytes()
+    assert again.labels.tobytes() == chest.labels.tobytes()
+    assert again.truth == chest.truth
+
+
+def test_another_seed_is_another_person(chest, small_spec):
+    other = make_chest(replace(small_spec, seed=8))
+    assert other.truth["model"] != chest.truth["model"]
+
+
+def test_disease_and_kernel_leave_the_person_alone(small_spec):
+    one = build_model(small_spec)
+    other = build_model(replace(small_spec, laa=30.0, exposure_mas=20.0))
+    np.testing.assert_array_equal(one.hu, other.hu)
+
+
+def test_the_model_has_the_emphysema_that_was_asked_for(chest):
+    assert value(chest, "model", "whole_lung", "laa950_percent") == pytest.approx(10.0, abs=0.01)
+
+
+@pytest.mark.parametrize("which", ["model", "sampled"])
+def test_lobes_thirds_and_lungs_add_up(chest, which):
+    def total(keys):
+        return sum(value(chest, which, key, "volume_ml") for key in keys)
+
+    whole = value(chest, which, "whole_lung", "volume_ml")
+    assert total(lobe.key for lobe in LOBES) == pytest.approx(whole)
+    assert total(("right_lung", "left_lung")) == pytest.approx(whole)
+    assert total(("upper_third", "middle_third", "lower_third")) == pytest.approx(whole)
+    assert value(chest, which, "upper_third", "volume_ml") == pytest.approx(whole / 3, rel=0.03)
+
+
+def test_both_truths_know_every_region(chest):
+    for which in ("model", "sampled"):
+        assert set(chest.truth[which]["regions"]) == {r.key for r in LUNG_REGIONS} | {"airway"}
+
+
+def test_lung_volume_is_near_the_wanted_one_and_on_the_grid_near_the_model(chest, small_spec):
+    model = value(chest, "model", "whole_lung", "volume_ml")
+    assert model == pytest.approx(small_spec.lung_ml, rel=0.04)  # less the airways
+    assert value(chest, "sampled", "whole_lung", "volume_ml") == pytest.approx(model, rel=0.01)
+
+
+def test_noise_moves_the_share_of_low_attenuation_little(chest):
+    lung = (chest.labels > 0) & (chest.labels < Label.AIRWAY)
+    measured = 100 * np.mean(chest.volume.hu[lung] < -950)
+    assert measured == pytest.approx(
+        value(chest, "sampled", "whole_lung", "laa950_percent"), abs=0.3
+    )
+
+
+def test_every_lobe_is_one_piece(chest):
+    for label in (1, 2, 3, 4, 5):
+        lobe = np.isin(chest.labels, (label, label + DENSE))
+        sizes = np.bincount(cc3d.connected_components(lobe, connectivity=26).ravel())[1:]
+        assert sizes.max() / sizes.sum() > 0.995, label
+
+
+def test_the_right_lung_is_on_the_right_and_the_upper_lobe_above(chest):
+    centre = {one: np.argwhere(chest.labels == one).mean(0) for one in range(1, 6)}
+    assert centre[Label.RIGHT_UPPER_LOBE][2] < centre[Label.LEFT_UPPER_LOBE][2]
+    assert centre[Label.RIGHT_UPPER_LOBE][0] > centre[Label.RIGHT_MIDDLE_LOBE][0]
+    assert centre[Label.RIGHT_MIDDLE_LOBE][0] > centre[Label.RIGHT_LOWER_LOBE][0] - 20
+    assert centre[Label.RIGHT_MIDDLE_LOBE][1] < centre[Label.RIGHT_LOWER_LOBE][1]
+
+
+def test_every_bronchus_starts_where_its_parent_ends_and_is_no_wider(chest):
+    tree = chest.trees.airways
+    child = np.flatnonzero(tree.parent >= 0)
+    starts, ends = tree.segments[child, :3], tree.segments[tree.parent[child], 3:6]
+    np.testing.assert_allclose(starts, ends, atol=1e-9)
+    assert (tree.segments[child, 7] <= tree.segments[tree.parent[child], 7] + 1e-9).all()
+    assert (tree.generation[child] == tree.generation[tree.parent[child]] + 1).all()
+    assert np.count_nonzero(tree.parent < 0) == 1
+    assert set(tree.lobe.tolist()) == {0, 1, 2, 3, 4, 5}
+
+
+def test_trachea_reaches_the_bronchi_of_both_lungs_through_air(chest):
+    lumen = (chest.airway > 0) & (chest.airway <= 4) & (chest.clean_hu < -700)
+    pieces = cc3d.connected_components(lumen, connectivity=26)
+    trachea = np.bincount(pieces[chest.airway == 1])[1:].argmax() + 1
+    main = pieces == trachea
+    middle = chest.volume.shape[2] // 2
+    assert (main & (chest.airway == 2))[..., :middle].any()
+    assert (main & (chest.airway == 2))[..., middle:].any()
+
+
+def test_a_lung_that_was_taken_out_is_not_there():
+    spec = preset("one-lung", model_mm=2.5, size=96, slice_mm=5.0)
+    assert spec.missing_side is Side.LEFT
+    one = make_chest(spec)
+    assert not np.isin(one.labels, (Label.LEFT_UPPER_LOBE, Label.LEFT_LOWER_LOBE)).any()
+    assert "left_lung" not in one.truth["sampled"]["regions"]
+    assert value(one, "sampled", "right_lung", "volume_ml") > 1500
+
+
+def test_airless_lung_counts_for_volume_and_not_for_density():
+    spec = preset("pneumonia", model_mm=2.5, size=96, slice_mm=5.0, n_nodules=2)
+    one = make_chest(spec)
+    dense = np.isin(one.labels, (Label.RIGHT_LOWER_LOBE + DENSE,))
+    assert dense.sum() * one.volume.voxel_ml == pytest.approx(120, rel=0.1)
+    assert value(one, "sampled", "right_lower_lobe", "mean_hu") < -700
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_spec(name):
+    assert preset(name, seed=3).seed == 3
+
+
+@pytest.mark.parametrize("wrong", [{"laa": 61}, {"size": 10}, {"kernel": "blurry"}, {"seed": -1}])
+def test_a_setting_outside_its_limits_is_refused_with_a_hint(wrong):
+    with pytest.raises(OptionError) as refused:
+        ChestSpec(**wrong)
+    assert refused.value.hint
+
+
+def test_an_unknown_setting_or_preset_is_refused():
+    with pytest.raises(OptionError, match="lungs"):
+        preset("healthy", lungs=3)
+    with pytest.raises(OptionError, match="poorly"):
+        preset("poorly")
