@@ -30,6 +30,9 @@ SMALLEST_PIXEL_MM = 0.6
 MAIN_BRONCHUS_MM2 = 30.0
 """Smallest cross-section of a main bronchus just below the carina (mm²)."""
 
+STRAY_SHARE = 0.0005
+"""Lung beyond this share of its voxels, at either end of an axis, does not widen the pictures."""
+
 CARINA_APART_MM = 12.0
 """Main bronchi whose centres are this far apart have parted (mm)."""
 
@@ -164,7 +167,8 @@ def _at(volume: Volume, axis: int, index: int) -> _Points:
 
 def _box_mm(volume: Volume, per_plane: tuple[npt.NDArray[np.int64], ...]) -> _Points:
     """Return (2, 3) the lowest and highest LPS coordinate of the lungs with a margin, within the scan."""
-    ends = np.array([[found[0], found[-1]] for found in map(np.flatnonzero, per_plane)], float)
+    shares = (STRAY_SHARE, 1.0 - STRAY_SHARE)
+    ends = np.array([[_quantile_index(n, share) for share in shares] for n in per_plane], float)
     lungs = _corners(volume, ends)
     scan = _corners(volume, np.array([[0, n - 1] for n in volume.shape], float))
     low = np.maximum(lungs.min(axis=0) - BODY_MARGIN_MM, scan.min(axis=0))
@@ -190,24 +194,33 @@ def _axial_upper(
 
 
 def _carina_index(volume: Volume, labels: _Labels) -> int | None:
-    """Return the highest z at which the airway has parted into two main bronchi, on two slices running."""
-    for z in range(labels.shape[0] - 1, 0, -1):
-        if _is_parted(volume, labels[z]) and _is_parted(volume, labels[z - 1]):
+    """Return the highest z at which the trachea, followed down from its top, has parted in two.
+
+    Airway that does not hang together with the trachea from slice to slice is not followed.
+    """
+    _, dy, dx = volume.spacing_mm
+    followed: _Mask | None = None
+    for z in range(labels.shape[0] - 1, -1, -1):
+        parts, n_parts = ndimage.label(labels[z] == Label.AIRWAY)
+        areas_mm2 = np.bincount(parts.ravel(), minlength=n_parts + 1) * dy * dx
+        large = np.flatnonzero(areas_mm2 >= MAIN_BRONCHUS_MM2)[1:]  # without the background
+        if followed is not None:
+            large = np.intersect1d(large, parts[followed])
+        if large.size == 0:
+            followed = None
+            continue
+        if followed is not None and _width_mm(parts, large, dx) >= CARINA_APART_MM:
             return z
+        if followed is None:
+            large = large[[areas_mm2[large].argmax()]]
+        followed = np.isin(parts, large)
     return None
 
 
-def _is_parted(volume: Volume, labels: _Labels) -> bool:
-    _, dy, dx = volume.spacing_mm
-    parts, n_parts = ndimage.label(labels == Label.AIRWAY)
-    if n_parts < 2:
-        return False
-    areas = np.bincount(parts.ravel(), minlength=n_parts + 1)[1:] * dy * dx
-    large = np.flatnonzero(areas >= MAIN_BRONCHUS_MM2) + 1
-    if large.size < 2:
-        return False
-    x_mm = [centre[1] * dx for centre in ndimage.center_of_mass(parts > 0, parts, large)]
-    return bool(max(x_mm) - min(x_mm) >= CARINA_APART_MM)
+def _width_mm(parts: npt.NDArray[np.int32], chosen: npt.NDArray[np.intp], dx: float) -> float:
+    """Return how far the centres of the chosen parts lie apart along x (mm)."""
+    centres = [centre[1] * dx for centre in ndimage.center_of_mass(parts > 0, parts, chosen)]
+    return float(max(centres) - min(centres))
 
 
 # --- sampling -----------------------------------------------------------------------------------
