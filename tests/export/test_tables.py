@@ -12,6 +12,7 @@ from tests.report.sample import make_analysis, measured
 from qct.acquisition import Acquisition, Patient, Study
 from qct.export.tables import CSV_COLUMNS, analysis_json, analysis_record, measurements_csv
 from qct.flags import Flag, Status
+from qct.options import Options
 
 SCHEMA = json.loads(files("qct.export").joinpath("analysis.schema.json").read_text("utf-8"))
 WITHHELD = {"status": Status.WITHHELD, "flags": frozenset({Flag.SHARP_KERNEL, Flag.THICK_SLICES})}
@@ -43,10 +44,11 @@ def test_a_withheld_number_is_null_and_its_flags_stay():
     assert "12.34" not in measurements_csv(analysis)
 
 
-def test_only_the_section_run_knows_the_time():
+def test_only_started_and_timings_know_the_time():
     one = analysis_record(make_analysis(), started="2024-01-01T00:00:00Z")
     other = analysis_record(make_analysis(timings_s={"read": 9.0}), started="2025-01-01T00:00:00Z")
-    assert one.pop("run") != other.pop("run")
+    for key in ("started", "timings_s"):
+        assert one.pop(key) != other.pop(key)
     assert one == other
 
 
@@ -61,3 +63,8 @@ def test_a_value_survives_the_table_to_the_last_digit():
 def test_every_flag_that_is_met_is_explained():
     record = analysis_record(make_analysis(measured=measured(**WITHHELD)))
     assert {"sharp_kernel", "thick_slices", "fissure_not_seen"} == set(record["flags"])
+
+
+def test_a_label_prints_the_operator_of_the_profile():
+    assert "LAA-950 (< -950 HU)" in measurements_csv(make_analysis())
+    assert "LAA-950 (<= -950 HU)" in measurements_csv(make_analysis(options=Options(profile="le")))

@@ -86,8 +86,8 @@ def build(analysis: Analysis, *, language: str = "en") -> Document:
         _quality(analysis, say),
         Heading(say("headings.headline")),
         _numbers(analysis, say, (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG), HEADLINES),
-        *_regions(analysis, say),
         *_images(analysis, say),
+        *_regions(analysis, say),
         *_borders(analysis, say),
         *_pattern(analysis, say),
         *_closing(analysis, say),
@@ -275,7 +275,7 @@ class _Numbers:
 
 def _unbroken(label: str) -> str:
     """Keep an operator, its threshold and the unit on one line."""
-    for broken in ("< ", "<= ", "> ", " HU", " to "):
+    for broken in ("< ", "<= ", "> ", " HU"):
         label = label.replace(broken, broken.replace(" ", NO_BREAK_SPACE))
     return label.replace(f"{NO_BREAK_SPACE}-", f"{NO_BREAK_SPACE}{MINUS}").replace(
         "(-", f"({MINUS}"
@@ -365,7 +365,7 @@ def _images(analysis: Analysis, say: Wording) -> list[Block]:
         caption = say("captions.views", legend=legend, level=WINDOW_LEVEL_HU, width=WINDOW_WIDTH_HU)
         blocks += [
             Heading(say("headings.images")),
-            Figure("views", draw_views(analysis.views, say), caption),
+            Figure("views", draw_views(analysis.views, say), caption, 80),
         ]
     if analysis.projections:
         blocks += [
