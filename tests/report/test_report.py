@@ -14,7 +14,7 @@ from qct.flags import Flag, Status
 from qct.options import Options
 from qct.quantities import QUANTITIES
 from qct.report import build, write_html, write_pdf
-from qct.report.build import COLUMNS, HEADLINES, MINUS, PATTERN, THIRD_COLUMNS
+from qct.report.build import COLUMNS, HEADLINES, MINUS, NO_BREAK_SPACE, PATTERN, THIRD_COLUMNS
 from qct.report.document import Box, Facts, Figure, Heading, Table
 from qct.report.wording import load_wording
 
@@ -153,9 +153,8 @@ def test_a_doubtful_number_is_marked_and_its_reason_stands_under_the_table(statu
     document = build(make_analysis(measured=measured(status=status, flags=doubts)))
     table = next(b for b in document.blocks if isinstance(b, Table))
     column = table.header.index(next(cell for cell in table.header if cell.startswith("LAA-950")))
-    assert all(row[column].endswith(" a)") for row in table.rows)
-    assert table.note.startswith("a) ")
-    assert "thick slices, sharp kernel" in table.note
+    assert all(row[column].endswith(f"{NO_BREAK_SPACE}a,b") for row in table.rows)
+    assert "a thick slices; b sharp kernel" in table.note
 
 
 def test_every_flag_view_and_projection_has_its_words():

@@ -57,6 +57,9 @@ COLUMNS = (
 MINUS = "\N{MINUS SIGN}"
 """As wide as a plus or a digit; a hyphen is easily overlooked."""
 
+LETTERS = (*ascii_lowercase, *(f"{letter}{letter}" for letter in ascii_lowercase))
+"""Marks of reasons under a table; more than there are flags."""
+
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 THIRD_COLUMNS = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
@@ -227,7 +230,7 @@ class _Numbers:
         self._by_key = {(one.region, one.quantity): one for one in analysis.measured}
         self._rows = quantities_of(analysis.options.profile)
         self._say = say
-        self._marks: dict[tuple[Status, frozenset[Flag]], str] = {}
+        self._letters: dict[Flag | None, str] = {}
 
     def find(self, region: Region, quantity: str) -> Measured | None:
         return self._by_key.get((region.key, quantity))
@@ -256,30 +259,30 @@ class _Numbers:
         return (self._say("words.region"), *titled)
 
     def notes(self, *more: str) -> str:
-        """Explain every mark that was set, in its order; then `more`, by their keys."""
-        explained = [
-            f"{mark.strip()} {self._say(f'notes.{status.value}', why=self._why(flags))}"
-            for (status, flags), mark in self._marks.items()
-        ]
-        return " ".join((*explained, *(self._say(f"notes.{key}") for key in more)))
+        """Explain every letter that was set; then `more`, by their keys."""
+        explained = "; ".join(
+            f"{letter} {self._say(f'flags.{flag.key}' if flag else 'notes.unknown')}"
+            for flag, letter in self._letters.items()
+        )
+        marks = (self._say("notes.marks", explained=explained),) if explained else ()
+        return " ".join((*marks, *(self._say(f"notes.{key}") for key in more)))
 
     def _mark(self, one: Measured) -> str:
-        """Return the letter that stands for this status with these doubts."""
-        next_letter = f" {ascii_lowercase[len(self._marks) % 26]})"
-        return self._marks.setdefault((one.status, one.flags), next_letter)
+        """Return the letters of the reasons for a caveat or for withholding."""
+        reasons: list[Flag | None] = [flag for flag in Flag if flag in one.flags]
+        return NO_BREAK_SPACE + ",".join(sorted(map(self._letter, reasons or [None])))
 
-    def _why(self, flags: frozenset[Flag]) -> str:
-        said = [self._say(f"flags.{flag.key}") for flag in Flag if flag in flags]
-        return ", ".join(said) or self._say("notes.unknown")
+    def _letter(self, reason: Flag | None) -> str:
+        return self._letters.setdefault(reason, LETTERS[len(self._letters)])
 
 
 def _unbroken(label: str) -> str:
     """Keep an operator, its threshold and the unit on one line."""
     for broken in ("< ", "<= ", "> ", " HU"):
         label = label.replace(broken, broken.replace(" ", NO_BREAK_SPACE))
-    return label.replace(f"{NO_BREAK_SPACE}-", f"{NO_BREAK_SPACE}{MINUS}").replace(
-        "(-", f"({MINUS}"
-    )
+    for before in (NO_BREAK_SPACE, "to ", "("):
+        label = label.replace(f"{before}-", f"{before}{MINUS}")
+    return label
 
 
 def _numbers(
