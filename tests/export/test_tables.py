@@ -12,6 +12,7 @@ from tests.report.sample import make_analysis, measured
 from qct.acquisition import Acquisition, Patient, Study
 from qct.export.tables import CSV_COLUMNS, analysis_json, analysis_record, measurements_csv
 from qct.flags import Flag, Status
+from qct.options import Options
 
 SCHEMA = json.loads(files("qct.export").joinpath("analysis.schema.json").read_text("utf-8"))
 WITHHELD = {"status": Status.WITHHELD, "flags": frozenset({Flag.SHARP_KERNEL, Flag.THICK_SLICES})}
@@ -62,3 +63,8 @@ def test_a_value_survives_the_table_to_the_last_digit():
 def test_every_flag_that_is_met_is_explained():
     record = analysis_record(make_analysis(measured=measured(**WITHHELD)))
     assert {"sharp_kernel", "thick_slices", "fissure_not_seen"} == set(record["flags"])
+
+
+def test_a_label_prints_the_operator_of_the_profile():
+    assert "LAA-950 (< -950 HU)" in measurements_csv(make_analysis())
+    assert "LAA-950 (<= -950 HU)" in measurements_csv(make_analysis(options=Options(profile="le")))

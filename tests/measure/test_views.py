@@ -87,13 +87,22 @@ def test_a_tilted_gantry_does_not_bend_the_picture():
     assert np.ptp(columns) <= 1.0
 
 
-def test_the_carina_is_where_the_airway_parts():
+def test_the_carina_is_where_the_airway_parts_and_a_leak_does_not_mislead():
     hu, labels = chest()
-    labels[20:40, 28:32, 36:44] = Label.AIRWAY
-    labels[8:20, 26:34, 33:38] = Label.AIRWAY
-    labels[8:20, 26:34, 46:51] = Label.AIRWAY
+    labels[20:40, 26:34, 32:48] = Label.AIRWAY
+    labels[8:20, 26:34, 30:37] = Label.AIRWAY
+    labels[8:20, 26:34, 43:50] = Label.AIRWAY
+    labels[25:34, 20:30, 60:68] = Label.AIRWAY
     view = views_of(Volume.from_spacing(hu, SPACING_MM), labels)["axial_carina"]
     assert view.position_mm == pytest.approx(19 * SPACING_MM[0])
+
+
+def test_stray_voxels_do_not_widen_the_pictures():
+    hu, labels = chest()
+    clean = views_of(Volume.from_spacing(hu, SPACING_MM), labels)["sagittal_right"]
+    labels[0, 59, 0] = Label.RIGHT_LUNG
+    stray = views_of(Volume.from_spacing(hu, SPACING_MM), labels)["sagittal_right"]
+    assert stray.hu.shape == clean.hu.shape
 
 
 def test_one_lung_alone_and_no_lung_at_all_are_shown_as_far_as_they_go():

@@ -10,11 +10,13 @@ from tests.report.sample import make_analysis, measured
 
 from qct.acquisition import Acquisition, Patient, Study
 from qct.export import analysis_json
-from qct.flags import Status
+from qct.flags import Flag, Status
+from qct.options import Options
 from qct.quantities import QUANTITIES
 from qct.report import build, write_html, write_pdf
-from qct.report.build import COLUMNS, HEADLINES, PATTERN, THIRD_COLUMNS
+from qct.report.build import COLUMNS, HEADLINES, MINUS, NO_BREAK_SPACE, PATTERN, THIRD_COLUMNS
 from qct.report.document import Box, Facts, Figure, Heading, Table
+from qct.report.wording import load_wording
 
 NOTHING = {"patient": Patient(), "study": Study(), "acquisition": Acquisition()}
 
@@ -51,7 +53,9 @@ def test_every_number_shown_is_that_of_the_analysis(analysis, document):
     assert row[2] == expected.removesuffix(" mL")
     for key, shown in zip(COLUMNS, row[2:], strict=True):
         value = told["left_lower_lobe"][key]["value"]
-        assert float(shown) == pytest.approx(value, abs=0.501 * 10 ** -QUANTITIES[key].decimals)
+        assert float(shown.replace(MINUS, "-")) == pytest.approx(
+            value, abs=0.501 * 10 ** -QUANTITIES[key].decimals
+        )
 
 
 def test_the_pdf_prints_every_cell_of_every_table(document):
@@ -138,15 +142,45 @@ def test_a_withheld_number_is_not_printed_but_named(status):
         replace(one, value=None) if one.status is status else one for one in measured(status=status)
     )
     document = build(make_analysis(measured=hidden))
-    assert status.value.replace("_", " ") in cells(document)
+    word = status.value.replace("_", " ")
+    assert any(cell.startswith(word) for cell in cells(document))
     assert not any("12.3" in cell for cell in cells(document))
 
 
-def test_a_caveat_is_starred_and_the_star_explained():
-    document = build(make_analysis(measured=measured(status=Status.CAVEAT)))
+@pytest.mark.parametrize("status", [Status.CAVEAT, Status.WITHHELD])
+def test_a_doubtful_number_is_marked_and_its_reason_stands_under_the_table(status):
+    doubts = frozenset({Flag.SHARP_KERNEL, Flag.THICK_SLICES})
+    document = build(make_analysis(measured=measured(status=status, flags=doubts)))
     table = next(b for b in document.blocks if isinstance(b, Table))
-    assert any(cell.endswith("*") for cell in table.rows[0])
-    assert table.note.startswith("*")
+    column = table.header.index(next(cell for cell in table.header if cell.startswith("LAA-950")))
+    assert all(row[column].endswith(f"{NO_BREAK_SPACE}a,b") for row in table.rows)
+    assert "a thick slices; b sharp kernel" in table.note
+
+
+def test_every_flag_view_and_projection_has_its_words():
+    say = load_wording("en")
+    assert all(say(f"flags.{flag.key}") for flag in Flag)
+    analysis = make_analysis()
+    shown = {one.name for one in (*analysis.views, *analysis.projections)}
+    assert all(say(f"views.{name}") for name in shown | {"axial_carina", "axial_middle"})
+
+
+def test_the_operator_of_the_profile_is_printed_in_headers_and_method():
+    text = text_of_pdf(build(make_analysis(options=Options(profile="le"))))
+    assert f"<= {MINUS}950 HU" in text
+    assert "HU <= -950." in text
+
+
+def test_every_page_says_whose_report_it_is(document):
+    for page in pymupdf.open(stream=write_pdf(document), filetype="pdf"):
+        assert "DOE, JANE · QCT-0001" in page.get_text()
+
+
+def test_the_place_to_sign_stands_beside_the_interpretation(document):
+    *_, page = pymupdf.open(stream=write_pdf(document), filetype="pdf")
+    say = load_wording("en")
+    for word in ("headings.interpretation", "interpretation.signature"):
+        assert say(word) in page.get_text()
 
 
 def test_the_verdict_stands_before_the_first_number(document):

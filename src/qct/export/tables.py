@@ -16,7 +16,7 @@ import numpy as np
 from qct import __version__
 from qct.findings import Analysis, Candidate, Measured
 from qct.flags import Flag, Status
-from qct.quantities import QUANTITIES, UNIT_WORDS
+from qct.quantities import UNIT_WORDS, quantities_of
 from qct.regions import REGIONS, label_names
 
 SCHEMA_NAME = "qct-analysis"
@@ -63,7 +63,7 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "software": dict(analysis.software),
         "labels": label_names(),
         "segmentation": {"method": dict(analysis.segmentation.method)},
-        "regions": _regions(analysis.measured),
+        "regions": _regions(analysis),
         "fissures": {one.fissure.value: _fissure(one) for one in analysis.segmentation.fissures},
         "verdict": _verdict(analysis),
         "flags": _flags(analysis),
@@ -82,16 +82,17 @@ def measurements_csv(analysis: Analysis) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
+    rows = quantities_of(analysis.options.profile)
     for one in analysis.measured:
-        value = _shown(one)
+        value, row = _shown(one), rows[one.quantity]
         writer.writerow(
             (
                 one.region,
                 _region_name(one.region),
                 one.quantity,
-                _label(one.quantity),
+                row.label,
                 "" if value is None else repr(value),
-                _unit_word(one.quantity),
+                UNIT_WORDS[row.unit],
                 one.status.value,
                 " ".join(_keys(one.flags)),
             )
@@ -121,12 +122,13 @@ def _series(candidates: tuple[Candidate, ...]) -> dict[str, Any]:
     }
 
 
-def _regions(measured: tuple[Measured, ...]) -> dict[str, dict[str, Any]]:
+def _regions(analysis: Analysis) -> dict[str, dict[str, Any]]:
+    rows = quantities_of(analysis.options.profile)
     regions: dict[str, dict[str, Any]] = {}
-    for one in measured:
+    for one in analysis.measured:
         regions.setdefault(one.region, {})[one.quantity] = {
             "value": _shown(one),
-            "unit": _unit(one.quantity),
+            "unit": rows[one.quantity].unit,
             "status": one.status.value,
             "flags": _keys(one.flags),
         }
@@ -169,18 +171,6 @@ def _shown(one: Measured) -> float | None:
 
 def _keys(flags: frozenset[Flag]) -> list[str]:
     return [flag.key for flag in Flag if flag in flags]
-
-
-def _unit(quantity: str) -> str:
-    return QUANTITIES[quantity].unit if quantity in QUANTITIES else "1"
-
-
-def _unit_word(quantity: str) -> str:
-    return UNIT_WORDS.get(_unit(quantity), _unit(quantity))
-
-
-def _label(quantity: str) -> str:
-    return QUANTITIES[quantity].label if quantity in QUANTITIES else quantity
 
 
 def _region_name(region: str) -> str:

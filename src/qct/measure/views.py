@@ -6,6 +6,7 @@ no number is taken from them.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from qct.volume import PADDING_HU, Volume
 BODY_MARGIN_MM = 25.0
 """How much is shown around the lungs: chest wall and upper abdomen (mm)."""
 
+MAP_MARGIN_MM = 4.0
+"""How much is shown around a projected lung (mm)."""
+
 LOWER_LEVEL_SHARE = 0.25
 """The lower axial picture has this share of the lung's volume below it."""
 
@@ -29,6 +33,9 @@ SMALLEST_PIXEL_MM = 0.6
 
 MAIN_BRONCHUS_MM2 = 30.0
 """Smallest cross-section of a main bronchus just below the carina (mm²)."""
+
+STRAY_SHARE = 0.0005
+"""Lung beyond this share of its voxels, at either end of an axis, does not widen the pictures."""
 
 CARINA_APART_MM = 12.0
 """Main bronchi whose centres are this far apart have parted (mm)."""
@@ -150,9 +157,14 @@ def _voxels_per_plane(labels: _Labels, table: _Mask) -> tuple[npt.NDArray[np.int
     return counts
 
 
-def _quantile_index(counts: npt.NDArray[np.int64], share: float) -> int:
+def _quantile_index(counts: npt.NDArray[Any], share: float) -> int:
     """Return the first plane at which `share` of all voxels has been passed."""
     return int(np.searchsorted(np.cumsum(counts), share * counts.sum()))
+
+
+def _ends(counts: npt.NDArray[Any]) -> tuple[int, int]:
+    """Return the first and last plane of the lung, without stray voxels."""
+    return _quantile_index(counts, STRAY_SHARE), _quantile_index(counts, 1.0 - STRAY_SHARE)
 
 
 def _at(volume: Volume, axis: int, index: int) -> _Points:
@@ -164,8 +176,7 @@ def _at(volume: Volume, axis: int, index: int) -> _Points:
 
 def _box_mm(volume: Volume, per_plane: tuple[npt.NDArray[np.int64], ...]) -> _Points:
     """Return (2, 3) the lowest and highest LPS coordinate of the lungs with a margin, within the scan."""
-    ends = np.array([[found[0], found[-1]] for found in map(np.flatnonzero, per_plane)], float)
-    lungs = _corners(volume, ends)
+    lungs = _corners(volume, np.array([_ends(counts) for counts in per_plane], float))
     scan = _corners(volume, np.array([[0, n - 1] for n in volume.shape], float))
     low = np.maximum(lungs.min(axis=0) - BODY_MARGIN_MM, scan.min(axis=0))
     high = np.minimum(lungs.max(axis=0) + BODY_MARGIN_MM, scan.max(axis=0))
@@ -190,24 +201,33 @@ def _axial_upper(
 
 
 def _carina_index(volume: Volume, labels: _Labels) -> int | None:
-    """Return the highest z at which the airway has parted into two main bronchi, on two slices running."""
-    for z in range(labels.shape[0] - 1, 0, -1):
-        if _is_parted(volume, labels[z]) and _is_parted(volume, labels[z - 1]):
+    """Return the highest z at which the trachea, followed down from its top, has parted in two.
+
+    Airway that does not hang together with the trachea from slice to slice is not followed.
+    """
+    _, dy, dx = volume.spacing_mm
+    followed: _Mask | None = None
+    for z in range(labels.shape[0] - 1, -1, -1):
+        parts, n_parts = ndimage.label(labels[z] == Label.AIRWAY)
+        areas_mm2 = np.bincount(parts.ravel(), minlength=n_parts + 1) * dy * dx
+        large = np.flatnonzero(areas_mm2 >= MAIN_BRONCHUS_MM2)[1:]  # without the background
+        if followed is not None:
+            large = np.intersect1d(large, parts[followed])
+        if large.size == 0:
+            followed = None
+            continue
+        if followed is not None and _width_mm(parts, large, dx) >= CARINA_APART_MM:
             return z
+        if followed is None:
+            large = large[[areas_mm2[large].argmax()]]
+        followed = np.isin(parts, large)
     return None
 
 
-def _is_parted(volume: Volume, labels: _Labels) -> bool:
-    _, dy, dx = volume.spacing_mm
-    parts, n_parts = ndimage.label(labels == Label.AIRWAY)
-    if n_parts < 2:
-        return False
-    areas = np.bincount(parts.ravel(), minlength=n_parts + 1)[1:] * dy * dx
-    large = np.flatnonzero(areas >= MAIN_BRONCHUS_MM2) + 1
-    if large.size < 2:
-        return False
-    x_mm = [centre[1] * dx for centre in ndimage.center_of_mass(parts > 0, parts, large)]
-    return bool(max(x_mm) - min(x_mm) >= CARINA_APART_MM)
+def _width_mm(parts: npt.NDArray[np.int32], chosen: npt.NDArray[np.intp], dx: float) -> float:
+    """Return how far the centres of the chosen parts lie apart along x (mm)."""
+    centres = [centre[1] * dx for centre in ndimage.center_of_mass(parts > 0, parts, chosen)]
+    return float(max(centres) - min(centres))
 
 
 # --- sampling -----------------------------------------------------------------------------------
@@ -306,7 +326,7 @@ def _projection(
 ) -> Projection:
     """Put counts on square pixels, upright, cut to the lung; then divide."""
     pixel_mm = _pixel_mm(volume)
-    index = _flat_index(volume, plane, depth > 0, pixel_mm)
+    index = _flat_index(volume, plane, depth, pixel_mm)
     low_there = ndimage.map_coordinates(low, index, order=1, cval=0.0)
     depth_there = ndimage.map_coordinates(depth, index, order=1, cval=0.0)
     inside = depth_there >= LEAST_DEPTH
@@ -315,13 +335,17 @@ def _projection(
     return Projection(name=name, values=values, pixel_mm=(pixel_mm, pixel_mm))
 
 
-def _flat_index(volume: Volume, plane: _Plane, lung: _Mask, pixel_mm: float) -> _Points:
+def _flat_index(
+    volume: Volume, plane: _Plane, depth: npt.NDArray[np.float32], pixel_mm: float
+) -> _Points:
     """Return (2, H, W) indices into a (Z, X) or (Z, Y) count for the pixels of an upright picture."""
     kept = [0, 2] if plane is CORONAL else [0, 1]
     world = [plane.rows[0], plane.columns[0]]
     axes = volume.axes_mm[np.ix_(kept, world)]
-    found = np.argwhere(lung) @ axes
-    box = np.stack([found.min(axis=0) - 2 * pixel_mm, found.max(axis=0) + 2 * pixel_mm])
+    ends = _ends(depth.sum(axis=1, dtype=np.float64)), _ends(depth.sum(axis=0, dtype=np.float64))
+    corners = np.array(np.meshgrid(*ends)).reshape(2, 4).T @ axes
+    box = np.stack([corners.min(axis=0), corners.max(axis=0)])
+    box += np.array([[-MAP_MARGIN_MM], [MAP_MARGIN_MM]])
     rows = _steps((0, plane.rows[1]), box, pixel_mm)
     columns = _steps((1, plane.columns[1]), box, pixel_mm)
     points = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)

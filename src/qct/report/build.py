@@ -1,11 +1,13 @@
 """From an `Analysis` to a `Document`: what is said, in which order. No sentence stands here."""
 
 from collections.abc import Iterable
+from math import isfinite
+from string import ascii_lowercase
 
 from qct import __version__
 from qct.findings import Analysis, Measured
-from qct.flags import Status
-from qct.quantities import PROFILES, QUANTITIES
+from qct.flags import Flag, Status
+from qct.quantities import PROFILES, Quantity, quantities_of
 from qct.regions import (
     COLOUR_NAMES,
     FISSURE_NAMES,
@@ -28,7 +30,14 @@ from qct.report.document import (
     Paragraph,
     Table,
 )
-from qct.report.figures import draw_histogram, draw_projections, draw_views
+from qct.report.figures import (
+    WINDOW_LEVEL_HU,
+    WINDOW_WIDTH_HU,
+    abbreviation,
+    draw_histogram,
+    draw_projections,
+    draw_views,
+)
 from qct.report.wording import Wording, load_wording
 
 HEADLINES = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent", "haa_percent")
@@ -44,6 +53,14 @@ COLUMNS = (
     "haa_percent",
 )
 """Shown for every lung and lobe."""
+
+MINUS = "\N{MINUS SIGN}"
+"""As wide as a plus or a digit; a hyphen is easily overlooked."""
+
+LETTERS = (*ascii_lowercase, *(f"{letter}{letter}" for letter in ascii_lowercase))
+"""Marks of reasons under a table; more than there are flags."""
+
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 THIRD_COLUMNS = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
 PATTERN = ("laa950_upper_lower_ratio", "laa_cluster_d", "laa_cluster_large_percent")
@@ -83,6 +100,7 @@ def build(analysis: Analysis, *, language: str = "en") -> Document:
         language=language,
         banner=say("banner"),
         footer=say("footer", version=__version__),
+        identity=_identity(analysis),
         blocks=tuple(blocks),
     )
 
@@ -120,6 +138,13 @@ def _patient(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
         ),
         say,
     )
+
+
+def _identity(analysis: Analysis) -> str:
+    """Say whose report this is, for the head of every page: loose pages must not be mixed up."""
+    patient, study = analysis.scan.patient, analysis.scan.study
+    known = (_readable(patient.name), patient.patient_id, study.date, study.accession)
+    return " · ".join(part for part in known if part)
 
 
 def _readable(name: str | None) -> str | None:
@@ -182,7 +207,10 @@ def _contrast(analysis: Analysis, say: Wording) -> str | None:
 def _calibration(analysis: Analysis, say: Wording) -> str | None:
     read = analysis.verdict.calibration_hu
     keys = [key for key in ("outside_air", "tracheal_air") if key in read]
-    return ", ".join(say(f"words.{key}", value=f"{read[key]:.0f}") for key in keys) or None
+    return (
+        ", ".join(say(f"words.{key}", value=f"{read[key]:.0f}".replace("-", MINUS)) for key in keys)
+        or None
+    )
 
 
 def _quality(analysis: Analysis, say: Wording) -> Box:
@@ -200,45 +228,76 @@ class _Numbers:
 
     def __init__(self, analysis: Analysis, say: Wording) -> None:
         self._by_key = {(one.region, one.quantity): one for one in analysis.measured}
+        self._rows = quantities_of(analysis.options.profile)
         self._say = say
-        self.seen: set[Status] = set()
+        self._letters: dict[Flag | None, str] = {}
 
     def find(self, region: Region, quantity: str) -> Measured | None:
         return self._by_key.get((region.key, quantity))
 
+    def row(self, quantity: str) -> Quantity:
+        return self._rows[quantity]
+
     def cell(self, region: Region, quantity: str) -> str:
         one = self.find(region, quantity)
-        if one is None:
+        if one is None or one.status is Status.NOT_MEASURED:
             return self._say("words.not_measured")
-        self.seen.add(one.status)
-        if one.value is None:
-            word = "withheld" if one.status is Status.WITHHELD else "not_measured"
-            return self._say(f"words.{word}")
-        bare = QUANTITIES[quantity].text(one.value).split(" ")[0]
-        return bare + ("*" if one.status is Status.CAVEAT else "")
+        if one.status is Status.WITHHELD:
+            return self._say("words.withheld") + self._mark(one)
+        if one.value is None or not isfinite(one.value):
+            return self._say("words.not_measured")
+        bare = self._rows[quantity].text(one.value).split(" ")[0].replace("-", MINUS)
+        return bare + (self._mark(one) if one.status is Status.CAVEAT else "")
+
+    def header(self, quantities: tuple[str, ...]) -> tuple[str, ...]:
+        rows = [self._rows[key] for key in quantities]
+        units = [row.text(0.0).partition(" ")[2] for row in rows]
+        titled = (
+            f"{_unbroken(row.label)} [{unit}]" if unit else row.label
+            for row, unit in zip(rows, units, strict=True)
+        )
+        return (self._say("words.region"), *titled)
 
     def notes(self, *more: str) -> str:
-        keys = [s.value for s in (Status.CAVEAT, Status.WITHHELD) if s in self.seen]
-        return " ".join(self._say(f"notes.{key}") for key in (*keys, *more))
+        """Explain every letter that was set; then `more`, by their keys."""
+        explained = "; ".join(
+            f"{letter} {self._say(f'flags.{flag.key}' if flag else 'notes.unknown')}"
+            for flag, letter in self._letters.items()
+        )
+        marks = (self._say("notes.marks", explained=explained),) if explained else ()
+        return " ".join((*marks, *(self._say(f"notes.{key}") for key in more)))
+
+    def _mark(self, one: Measured) -> str:
+        """Return the letters of the reasons for a caveat or for withholding."""
+        reasons: list[Flag | None] = [flag for flag in Flag if flag in one.flags]
+        return NO_BREAK_SPACE + ",".join(sorted(map(self._letter, reasons or [None])))
+
+    def _letter(self, reason: Flag | None) -> str:
+        return self._letters.setdefault(reason, LETTERS[len(self._letters)])
+
+
+def _unbroken(label: str) -> str:
+    """Keep an operator, its threshold and the unit on one line."""
+    for broken in ("< ", "<= ", "> ", " HU"):
+        label = label.replace(broken, broken.replace(" ", NO_BREAK_SPACE))
+    for before in (NO_BREAK_SPACE, "to ", "("):
+        label = label.replace(f"{before}-", f"{before}{MINUS}")
+    return label
 
 
 def _numbers(
-    analysis: Analysis, say: Wording, regions: tuple[Region, ...], quantities: tuple[str, ...]
+    analysis: Analysis,
+    say: Wording,
+    regions: tuple[Region, ...],
+    quantities: tuple[str, ...],
+    *more: str,
 ) -> Table:
     numbers = _Numbers(analysis, say)
     rows = tuple(
         (region.name, *(numbers.cell(region, key) for key in quantities)) for region in regions
     )
-    return Table(_header(say, quantities), rows, numbers.notes(), frozenset({0}))
-
-
-def _header(say: Wording, quantities: tuple[str, ...]) -> tuple[str, ...]:
-    units = (QUANTITIES[key].text(0.0).partition(" ")[2] for key in quantities)
-    labels = (QUANTITIES[key].label for key in quantities)
-    titled = (
-        f"{label} [{unit}]" if unit else label for label, unit in zip(labels, units, strict=True)
-    )
-    return (say("words.region"), *titled)
+    strong = frozenset(i for i, region in enumerate(regions) if region.side is None)
+    return Table(numbers.header(quantities), rows, numbers.notes(*more), strong)
 
 
 def _regions(analysis: Analysis, say: Wording) -> list[Block]:
@@ -252,18 +311,16 @@ def _regions(analysis: Analysis, say: Wording) -> list[Block]:
         if one and whole and one.value is not None and whole.value:
             share = f"{100 * one.value / whole.value:.0f} %"
         rows.append((region.name, share, *(numbers.cell(region, key) for key in COLUMNS)))
-    header = _header(say, COLUMNS)
+    header = numbers.header(COLUMNS)
     strong = frozenset(i for i, region in enumerate(regions) if region not in LOBES)
     table = Table(
         (header[0], say("words.share"), *header[1:]), tuple(rows), numbers.notes("share"), strong
     )
-    thirds = _numbers(analysis, say, THIRDS, THIRD_COLUMNS)
-    note = " ".join(part for part in (thirds.note, say("notes.thirds")) if part)
     return [
         Heading(say("headings.regions")),
         table,
         Heading(say("headings.thirds")),
-        Table(thirds.header, thirds.rows, note, frozenset({0, 1, 2})),
+        _numbers(analysis, say, THIRDS, THIRD_COLUMNS, "thirds"),
     ]
 
 
@@ -289,7 +346,7 @@ def _pattern(analysis: Analysis, say: Wording) -> list[Block]:
     numbers = _Numbers(analysis, say)
     known = [key for key in PATTERN if numbers.find(WHOLE_LUNG, key)]
     rows = tuple(
-        (QUANTITIES[key].label, numbers.cell(WHOLE_LUNG, key), QUANTITIES[key].definition)
+        (numbers.row(key).label, numbers.cell(WHOLE_LUNG, key), numbers.row(key).definition)
         for key in known
     )
     if not rows:
@@ -304,20 +361,27 @@ def _pattern(analysis: Analysis, say: Wording) -> list[Block]:
 def _images(analysis: Analysis, say: Wording) -> list[Block]:
     blocks: list[Block] = []
     if analysis.views:
-        legend = ", ".join(f"{lobe.name.lower()} ({COLOUR_NAMES[lobe.colour]})" for lobe in LOBES)
-        caption = say("captions.views", legend=legend)
+        legend = ", ".join(
+            f"{abbreviation(lobe)} {lobe.name.lower()} ({COLOUR_NAMES[lobe.colour]})"
+            for lobe in LOBES
+        )
+        caption = say("captions.views", legend=legend, level=WINDOW_LEVEL_HU, width=WINDOW_WIDTH_HU)
         blocks += [
             Heading(say("headings.images")),
-            Figure("views", draw_views(analysis.views), caption),
+            Figure("views", draw_views(analysis.views, say), caption, 80),
         ]
     if analysis.projections:
         blocks += [
             Heading(say("headings.distribution")),
             Figure(
-                "projections", draw_projections(analysis.projections), say("captions.projection")
+                "projections",
+                draw_projections(analysis.projections, say),
+                say("captions.projection"),
             ),
-            Figure("histogram", draw_histogram(analysis.histograms), say("captions.histogram"), 70),
         ]
+    if analysis.histograms:
+        picture = draw_histogram(analysis.histograms, say)
+        blocks.append(Figure("histogram", picture, say("captions.histogram"), 75))
     return blocks
 
 
@@ -331,17 +395,18 @@ def _closing(analysis: Analysis, say: Wording) -> list[Block]:
         segmenter=analysis.options.segmenter,
     )
     definitions = tuple(
-        f"{QUANTITIES[key].label}: {QUANTITIES[key].definition}" for key in (*COLUMNS, *PATTERN)
+        f"{row.label}: {row.definition}"
+        for row in map(quantities_of(profile).__getitem__, (*COLUMNS, *PATTERN))
     )
     return [
-        Heading(say("headings.interpretation")),
-        Paragraph(say("interpretation.intro")),
-        Blank(say("interpretation.findings"), 4),
-        Blank(say("interpretation.impression"), 3),
-        Blank(say("interpretation.signature"), 1),
         Heading(say("headings.method")),
         *(Paragraph(text) for text in method),
         Bullets(definitions),
         Heading(say("headings.limitations")),
         Bullets(say.list("limitations.text")),
+        Heading(say("headings.interpretation")),
+        Paragraph(say("interpretation.intro")),
+        Blank(say("interpretation.findings"), 4),
+        Blank(say("interpretation.impression"), 3),
+        Blank(say("interpretation.signature"), 1),
     ]

@@ -80,4 +80,6 @@ class Document:
     language: str
     banner: str
     footer: str
+    identity: str
+    """Whose report it is, for every page."""
     blocks: tuple[Block, ...]

@@ -23,6 +23,7 @@ def write_pdf(document: Document) -> bytes:
             "language": document.language,
             "banner": document.banner,
             "footer": document.footer,
+            "identity": document.identity,
             "blocks": blocks,
         }
         (folder / "document.json").write_text(json.dumps(content), "utf-8")
