@@ -91,7 +91,7 @@ def summary(analysis: "Analysis") -> str:
             word = QUANTITIES[key].text(one.value) if one.value is not None else one.status.value
             cells.append(f"{word.replace('_', ' ') + ('*' if one.status == 'caveat' else ''):>26}")
         lines.append(f"{region.name:20}" + "".join(cells))
-    lines += [f"{'*' if reason else ''} {reason.says}" for reason in analysis.verdict.reasons]
+    lines += [f"* {reason.says}" for reason in analysis.verdict.reasons]
     return "\n".join(lines) + "\n"
 
 
