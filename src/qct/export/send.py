@@ -7,6 +7,7 @@ other side has confirmed it. What could not be sent stays, and is sent the next 
 import json
 import os
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -177,6 +178,7 @@ def _c_store(paths: list[Path], to: Destination, credentials: Credentials) -> It
     """Send by C-STORE; yields each path as it is confirmed."""
     net = optional("pynetdicom")
     parts = urlsplit(to.url)
+    _reach(str(parts.hostname), int(parts.port or 0))
     entity = net.AE(ae_title=CALLING_TITLE)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
     entity.connection_timeout = TIMEOUT_S
@@ -196,6 +198,15 @@ def _c_store(paths: list[Path], to: Destination, credentials: Credentials) -> It
             yield path
     finally:
         association.release()
+
+
+def _reach(host: str, port: int) -> None:
+    """Knock first: a host that is down is told apart from one that does not want us."""
+    try:
+        socket.create_connection((host, port), TIMEOUT_S).close()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise NotSentError(f"{host} port {port}: {reason}", may_retry=True) from error
 
 
 def _as_accepted(ds: Dataset, contexts: Iterable[Any]) -> None:
