@@ -22,6 +22,9 @@ from qct.errors import QctError
 COMMANDS = (
     "analyze",
     "inspect",
+    "export",
+    "import_labels",
+    "send",
     "coding",
     "codes",
     "quantities",
