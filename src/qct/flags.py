@@ -65,7 +65,6 @@ class Flag(Enum):
         "airway_incomplete",
         "The airway tree was followed less far than expected.",
     )
-    AIRWAY_LEAK_CUT = ("airway_leak_cut", "The airway tree leaked into lung and was cut back.")
     FISSURE_PARTLY_SEEN = ("fissure_partly_seen", "A lobe border follows a fissure seen in part.")
     FISSURE_NOT_SEEN = ("fissure_not_seen", "A lobe border is a population average.")
     LOBE_SIZE_UNUSUAL = ("lobe_size_unusual", "A lobe's share of the lung is unusual.")

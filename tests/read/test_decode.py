@@ -131,3 +131,18 @@ def test_frames_of_a_compressed_multi_frame_image_are_found(tmp_path):
     series.save(ds, tmp_path / "one", RLELossless)
     scan = read_scan(tmp_path)
     np.testing.assert_array_equal(scan.volume.hu, [series.chest_hu(k) for k in range(series.N)])
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless, RLELossless])
+@pytest.mark.parametrize("left_percent", [40, 70, 95])
+@pytest.mark.filterwarnings("default")  # pydicom warns of the end of the file, too
+def test_a_compressed_slice_that_is_cut_short_is_refused(syntax, left_percent, tmp_path):
+    def squeeze(ds, k):
+        series.compress(ds, syntax)
+
+    path = sorted(series.write(tmp_path / "scan", squeeze, n=1, syntax=syntax).iterdir())[0]
+    whole = path.read_bytes()
+    start = whole.index(b"\xe0\x7f\x10\x00")
+    path.write_bytes(whole[: start + (len(whole) - start) * left_percent // 100])
+    with pytest.raises(PixelError, match=path.name):
+        stored_values(slice_of(path))

@@ -1,9 +1,10 @@
 """Stored pixel values of one slice, from whatever transfer syntax they came in."""
 
 import contextlib
+import os
 import struct
 import zlib
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,12 @@ IMPLICIT_HEADER_BYTES = 8
 """PixelData element header of implicit VR: tag, length (PS3.5 7.1.3)."""
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
+
+ITEM_TAG = b"\xfe\xff\x00\xe0"
+"""Starts a fragment of encapsulated pixel data (PS3.5 A.4); always little endian."""
+
+ITEM_HEADER_BYTES = 8
+"""Tag and length of an item."""
 
 DECODE_ERRORS = (
     BytesLengthException,
@@ -93,9 +100,29 @@ def _pixel_data(one: Slice, syntax: UID) -> tuple[bytes, bool]:
         (length,) = struct.unpack(f"{order}I", start[header - 4 : header])
         file.seek(one.pixel_offset + header)
         if length == UNDEFINED_LENGTH:
+            _check_items(file, one)
             return get_frame(file, one.frame, number_of_frames=one.pixels.n_frames), True
         file.seek(one.frame * size, 1)
         return file.read(max(0, min(size, length - one.frame * size))), False
+
+
+def _check_items(file: BinaryIO, one: Slice) -> None:
+    """Refuse a file that ends inside an item (PS3.5 A.4); decoders fill what is cut off, and say nothing."""
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    at = start
+    while at + ITEM_HEADER_BYTES <= size:
+        file.seek(at)
+        tag, length = struct.unpack("<4sI", file.read(ITEM_HEADER_BYTES))
+        if tag != ITEM_TAG:
+            break
+        at += ITEM_HEADER_BYTES + length
+    if at > size:
+        raise PixelError(
+            f"{one.shown_path.name} is cut short: {at - size} bytes of pixel data are missing",
+            hint="Send this slice again.",
+        )
+    file.seek(start)
 
 
 def _frame_bytes(pixels: PixelFormat) -> int:

@@ -36,7 +36,7 @@ def draw_views(views: Sequence[View]) -> bytes:
     """Draw key images side by side: lung window, lobe outlines, low attenuation; PNG."""
     columns = 3
     rows = -(-len(views) // columns)
-    figure = Figure(figsize=(9.6, 3.0 * rows), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(9.6, 2.6 * rows), dpi=DPI, facecolor="white")
     for number, view in enumerate(views):
         axes = figure.add_subplot(rows, columns, number + 1)
         height, width = view.hu.shape

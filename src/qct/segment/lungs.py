@@ -131,6 +131,7 @@ def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
         "gas_removed_ml": _gas_ml(free, gas, sides, blocks),
         "lungs_parted_by": "watershed" if sides.joined else "separate air spaces",
         "airway_threshold_hu": airway.threshold_hu if airway else None,
+        "airway_leak_cut": airway.leaked if airway else None,
     }
     return _described(volume, labels, airway, method)
 
@@ -260,8 +261,6 @@ def _described(
         flags.add(Flag.LUNGS_JOINED)
     if airway is None or method["airway_ml"] < SMALLEST_AIRWAY_ML:
         flags.add(Flag.AIRWAY_INCOMPLETE)
-    elif airway.leaked:
-        flags.add(Flag.AIRWAY_LEAK_CUT)
     return Lungs(labels=labels, flags=frozenset(flags), method=method)
 
 
