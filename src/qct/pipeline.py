@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -19,7 +20,11 @@ SOFTWARE = ("numba", "numpy", "pydicom", "scipy", "SimpleITK", "skimage")
 
 
 def analyze(
-    path: Path, *, options: Options | None = None, progress: Progress = no_progress
+    path: Path,
+    *,
+    options: Options | None = None,
+    labels: Path | None = None,
+    progress: Progress = no_progress,
 ) -> Analysis:
     """Read, segment, measure and interpret one scan.
 
@@ -29,6 +34,8 @@ def analyze(
         A folder (nested or not), a zip file, a DICOMDIR, or one file of a series.
     options : Options, optional
         Settings; defaults where left out.
+    labels : Path, optional
+        A segmentation to measure with, instead of finding the regions.
     progress : callable
         Told what is being done, and the share of the whole that is done (0 to 1).
 
@@ -49,6 +56,7 @@ def analyze(
     from qct.measure.views import project, take_views
     from qct.read import read_scan
     from qct.segment import segment
+    from qct.segment.imported import import_segmentation
 
     options = options or Options()
     _use_threads(options.threads)
@@ -56,7 +64,10 @@ def analyze(
     with clock.stage("read", "reading") as told:
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
     with clock.stage("segment", "segmenting") as told:
-        segmentation = segment(scan.volume, options=options, progress=told)
+        if labels is not None:
+            segmentation = import_segmentation(labels, scan)
+        else:
+            segmentation = segment(scan.volume, options=options, progress=told)
     with clock.stage("measure", "measuring") as told:
         counted = measure(scan.volume, segmentation.labels, profile=options.profile, progress=told)
         calibration_hu = calibrate(scan.volume, segmentation.labels)
@@ -76,6 +87,28 @@ def analyze(
         options=options,
         software=_software(),
         timings_s=clock.timings_s,
+    )
+
+
+def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Analysis:
+    """Put a result folder together again with the scan it was measured on, for export.
+
+    Raises
+    ------
+    ReadError
+        If the folder is no result, or `source` is not the scan it came from.
+    """
+    from qct.export.restore import restored, saved_series
+    from qct.measure.views import project, take_views
+    from qct.read import read_scan
+
+    scan = read_scan(source, series_uid=saved_series(folder), progress=progress)
+    analysis = restored(folder, scan)
+    labels = analysis.segmentation.labels
+    return replace(
+        analysis,
+        views=take_views(scan.volume, labels),
+        projections=project(scan.volume, labels),
     )
 
 

@@ -132,6 +132,21 @@ COLOUR_NAMES = {
 REGIONS = {region.key: region for region in (*LUNG_REGIONS, AIRWAY)}
 
 
+SNOMED_CODES = {
+    "right_upper_lobe": "45653009",
+    "right_middle_lobe": "72481006",
+    "right_lower_lobe": "90572001",
+    "left_upper_lobe": "45653009",
+    "left_lower_lobe": "90572001",
+    "airway": "110726009",
+}
+"""Anatomy of a region without its side (DICOM PS3.16); `SNOMED_LUNG` for all others."""
+
+SNOMED_LUNG = "39607008"
+
+SNOMED_SIDES = {Side.RIGHT: "24028007", Side.LEFT: "7771000"}
+
+
 class Fissure(StrEnum):
     """The three fissures every pair of lungs is expected to have."""
 

@@ -11,7 +11,7 @@ from pydicom.sr.coding import Code
 
 from qct.flags import Flag
 from qct.quantities import quantities_of
-from qct.regions import Region, Side, Slab
+from qct.regions import SNOMED_CODES, SNOMED_LUNG, SNOMED_SIDES, Region, Slab
 
 SCHEME = "99QCT"
 """Designator of our own coding scheme; 99 marks a private one (PS3.16 section 8.2)."""
@@ -28,27 +28,18 @@ AIRLESS = Code("AIRLESS", SCHEME, "Airless lung")
 
 AIRLESS_COLOUR = "#cc79a7"
 
-LUNG = Code("39607008", "SCT", "Lung")
-UPPER_LOBE = Code("45653009", "SCT", "Upper lobe of lung")
-MIDDLE_LOBE = Code("72481006", "SCT", "Middle lobe of right lung")
-LOWER_LOBE = Code("90572001", "SCT", "Lower lobe of lung")
-TRACHEA_AND_BRONCHUS = Code("110726009", "SCT", "Trachea and bronchus")
+LUNG = Code(SNOMED_LUNG, "SCT", "Lung")
 
-SIDES = {
-    Side.RIGHT: Code("24028007", "SCT", "Right"),
-    Side.LEFT: Code("7771000", "SCT", "Left"),
+MEANINGS = {
+    "45653009": "Upper lobe of lung",
+    "72481006": "Middle lobe of right lung",
+    "90572001": "Lower lobe of lung",
+    "110726009": "Trachea and bronchus",
 }
+"""What the codes of `qct.regions.SNOMED_CODES` mean."""
+
+SIDES = {side: Code(value, "SCT", side.value.capitalize()) for side, value in SNOMED_SIDES.items()}
 BOTH_SIDES = Code("51440002", "SCT", "Right and left")
-
-STRUCTURES = {
-    "right_upper_lobe": UPPER_LOBE,
-    "right_middle_lobe": MIDDLE_LOBE,
-    "right_lower_lobe": LOWER_LOBE,
-    "left_upper_lobe": UPPER_LOBE,
-    "left_lower_lobe": LOWER_LOBE,
-    "airway": TRACHEA_AND_BRONCHUS,
-}
-"""Anatomy of a region; `LUNG` for all others."""
 
 THIRDS = {
     slab: Code(f"{slab.name}_THIRD", SCHEME, f"{slab.name.capitalize()} third of lung")
@@ -124,7 +115,8 @@ def quantity_codes(profile: str) -> dict[str, QuantityCode]:
 
 def structure_code(region: Region) -> Code:
     """Anatomy of a region, without its side."""
-    return STRUCTURES.get(region.key, LUNG)
+    value = SNOMED_CODES.get(region.key)
+    return LUNG if value is None else Code(value, "SCT", MEANINGS[value])
 
 
 def side_code(region: Region) -> Code | None:

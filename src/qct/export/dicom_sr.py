@@ -32,6 +32,7 @@ from qct.export.dicom_codes import (
     structure_code,
 )
 from qct.export.dicom_instance import (
+    EMPTY_IF_UNKNOWN,
     MANUFACTURER,
     MODEL,
     RESEARCH_USE,
@@ -132,7 +133,18 @@ def _complete(ds: Dataset, source: Source, stamp: Stamp, signature: Signature | 
 
 
 def _evidence(source: Source, segmentation: Dataset) -> list[Dataset]:
-    return [segmentation, *source.images()]  # the first has to have every type 2 attribute
+    """Return what the document refers to, without the patient.
+
+    Patient and study are joined afterwards, as they are: highdicom reads them from the first item and
+    objects to much that real headers hold, such as names of one part.
+    """
+    bare = Dataset()
+    for keyword in EMPTY_IF_UNKNOWN:
+        setattr(bare, keyword, "")
+    bare.StudyInstanceUID = source.first.StudyInstanceUID
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"):
+        bare[keyword] = segmentation[keyword]
+    return [bare, *source.images()]
 
 
 def _content(

@@ -1,0 +1,131 @@
+"""Put a saved result together again: analysis.json and labels.nii.gz beside the scan they came from."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qct.errors import ReadError
+from qct.export.labels import DATA_OFFSET, HEADER_BYTES
+from qct.findings import Analysis, FissureFit, Measured, Reason, Scan, Segmentation, Verdict
+from qct.flags import Flag, Status
+from qct.options import Options
+from qct.regions import Fissure
+
+_FLAGS = {flag.key: flag for flag in Flag}
+
+
+def saved_series(folder: Path) -> str | None:
+    """Series that a saved result was measured on."""
+    uid = _record(folder).get("acquisition", {}).get("series_uid")
+    return str(uid) if uid else None
+
+
+def restored(folder: Path, scan: Scan) -> Analysis:
+    """Read a result folder back, without histograms and pictures.
+
+    Numbers that were withheld have no value in the file, and none here.
+
+    Raises
+    ------
+    ReadError
+        If the folder is not a result, or its result was measured on another series than `scan`.
+    """
+    record = _record(folder)
+    if saved_series(folder) != scan.acquisition.series_uid:
+        raise ReadError(
+            f"{folder.name} was not measured on this series",
+            hint="Name the DICOM folder that was analyzed.",
+        )
+    try:
+        return Analysis(
+            scan=scan,
+            segmentation=_segmentation(folder, record, scan),
+            measured=tuple(_numbers(record["regions"])),
+            histograms=(),
+            views=(),
+            projections=(),
+            verdict=_verdict(record["verdict"]),
+            options=Options.from_mapping(record["options"]),
+            software=record["software"],
+            timings_s=record["timings_s"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReadError(
+            f"analysis.json in {folder.name} does not have the layout of this version",
+            hint="Analyze the scan again.",
+        ) from error
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReadError(
+            f"{folder.name} holds no analysis.json that can be read",
+            hint="Name a folder that qct analyze has written.",
+        ) from error
+    if not isinstance(record, dict):
+        raise ReadError(f"analysis.json in {folder.name} is no result", hint="Analyze again.")
+    return record
+
+
+def _segmentation(folder: Path, record: Mapping[str, Any], scan: Scan) -> Segmentation:
+    met = {_FLAGS[key] for key in record["flags"]}
+    in_numbers = {
+        _FLAGS[key]
+        for of in record["regions"].values()
+        for one in of.values()
+        for key in one["flags"]
+    }
+    reasons = {_FLAGS[one["flag"]] for one in record["verdict"]["reasons"]}
+    return Segmentation(
+        labels=_labels(folder / "labels.nii.gz", scan.volume.shape),
+        fissures=tuple(
+            FissureFit(fissure=Fissure(key), **fit) for key, fit in record["fissures"].items()
+        ),
+        method=record["segmentation"]["method"],
+        flags=frozenset(met - in_numbers - reasons - scan.flags),
+    )
+
+
+def _labels(path: Path, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """Read the label map that `qct.export.labels` wrote: uint8, slices in our order."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReadError(f"{path.name} cannot be read", hint="Analyze the scan again.") from error
+    header = np.frombuffer(content[:HEADER_BYTES], np.uint8)
+    stored = tuple(int(n) for n in header[42:48].view("<i2")[::-1])
+    if stored != shape or len(content) != DATA_OFFSET + np.prod(shape):
+        raise ReadError(
+            f"{path.name} has the grid {stored}, the scan {shape}", hint="Analyze the scan again."
+        )
+    return np.frombuffer(content, np.uint8, offset=DATA_OFFSET).reshape(shape)
+
+
+def _numbers(regions: Mapping[str, Any]) -> list[Measured]:
+    return [
+        Measured(
+            region,
+            quantity,
+            one["value"],
+            Status(one["status"]),
+            frozenset(_FLAGS[key] for key in one["flags"]),
+        )
+        for region, of in regions.items()
+        for quantity, one in of.items()
+    ]
+
+
+def _verdict(record: Mapping[str, Any]) -> Verdict:
+    return Verdict(
+        overall=Status(record["overall"]),
+        reasons=tuple(Reason(_FLAGS[one["flag"]], one["says"]) for one in record["reasons"]),
+        calibration_hu=record["calibration_hu"],
+    )
