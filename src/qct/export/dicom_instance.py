@@ -179,6 +179,9 @@ def join_study(ds: Dataset, header: Dataset) -> None:
             ds[keyword] = header[keyword]
         elif keyword in EMPTY_IF_UNKNOWN:
             setattr(ds, keyword, None)
+    names = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
+    if ds.get("PatientIdentityRemoved") == "YES" and not any(ds.get(name) for name in names):
+        ds.DeidentificationMethod = "not told by the source images"  # required beside YES
 
 
 def as_file(ds: Dataset, syntax: UID = ExplicitVRLittleEndian) -> bytes:
