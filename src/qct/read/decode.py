@@ -3,21 +3,19 @@
 import contextlib
 import os
 import struct
-import zlib
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1, RLELossless
 
 from qct.errors import PixelError
 from qct.kernels.pixels import unpack_runs
 from qct.read import lossless_jpeg
-from qct.read.headers import PixelFormat, Slice
+from qct.read.headers import HEADER_ERRORS, PixelFormat, Slice
 
 Stored = npt.NDArray[Any]
 
@@ -35,24 +33,7 @@ ITEM_TAG = b"\xfe\xff\x00\xe0"
 ITEM_HEADER_BYTES = 8
 """Tag and length of an item."""
 
-DECODE_ERRORS = (
-    BytesLengthException,
-    InvalidDicomError,
-    AttributeError,
-    BufferError,
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+DECODE_ERRORS = (*HEADER_ERRORS, BufferError)
 """What decoders raise on damaged or unknown pixel data."""
 
 _AGAIN = "Send the series again, uncompressed if possible."
