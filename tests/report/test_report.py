@@ -196,3 +196,15 @@ def test_pictures_are_png_and_told_in_words(document):
 
 def test_every_quantity_shown_stands_in_the_dictionary():
     assert {*HEADLINES, *COLUMNS, *THIRD_COLUMNS, *PATTERN} <= set(QUANTITIES)
+
+
+def test_where_laa_is_withheld_no_picture_shows_it():
+    document = build(make_analysis(measured=measured(status=Status.WITHHELD)))
+    shown = {block.name: block for block in document.blocks if isinstance(block, Figure)}
+    assert "projections" not in shown
+    assert "not marked" in shown["views"].caption
+    assert shown["views"].png != next(
+        block.png
+        for block in build(make_analysis()).blocks
+        if isinstance(block, Figure) and block.name == "views"
+    )

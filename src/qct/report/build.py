@@ -359,26 +359,35 @@ def _pattern(analysis: Analysis, say: Wording) -> list[Block]:
 
 
 def _images(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show pictures; low attenuation only where its number is shown, too."""
     blocks: list[Block] = []
+    withheld = any(
+        one.status is Status.WITHHELD
+        for one in analysis.measured
+        if (one.region, one.quantity) == (WHOLE_LUNG.key, "laa950_percent")
+    )
     if analysis.views:
         legend = ", ".join(
             f"{abbreviation(lobe)} {lobe.name.lower()} ({COLOUR_NAMES[lobe.colour]})"
             for lobe in LOBES
         )
-        caption = say("captions.views", legend=legend, level=WINDOW_LEVEL_HU, width=WINDOW_WIDTH_HU)
+        caption = say(
+            "captions.views",
+            legend=legend,
+            level=WINDOW_LEVEL_HU,
+            width=WINDOW_WIDTH_HU,
+            low=say("captions.low_withheld" if withheld else "captions.low"),
+        )
         blocks += [
             Heading(say("headings.images")),
-            Figure("views", draw_views(analysis.views, say), caption, 80),
+            Figure("views", draw_views(analysis.views, say, marks_low=not withheld), caption, 80),
         ]
-    if analysis.projections:
-        blocks += [
-            Heading(say("headings.distribution")),
-            Figure(
-                "projections",
-                draw_projections(analysis.projections, say),
-                say("captions.projection"),
-            ),
-        ]
+    projections = () if withheld else analysis.projections
+    if projections or analysis.histograms:
+        blocks.append(Heading(say("headings.distribution")))
+    if projections:
+        picture = draw_projections(projections, say)
+        blocks.append(Figure("projections", picture, say("captions.projection")))
     if analysis.histograms:
         picture = draw_histogram(analysis.histograms, say)
         blocks.append(Figure("histogram", picture, say("captions.histogram"), 75))

@@ -64,7 +64,7 @@ def abbreviation(region: Region) -> str:
     return "".join(word[0] for word in region.key.split("_")).upper()
 
 
-def draw_views(views: Sequence[View], say: Wording) -> bytes:
+def draw_views(views: Sequence[View], say: Wording, *, marks_low: bool = True) -> bytes:
     """Draw the key images at one scale: lung window, named outlines, low attenuation; PNG."""
     rows = [[one for one in views if one.plane in planes] for planes in PICTURE_ROWS]
     sizes = [[_size_mm(one.hu, one.pixel_mm) for one in row] for row in rows if row]
@@ -73,7 +73,9 @@ def draw_views(views: Sequence[View], say: Wording) -> bytes:
         for axes, view in zip(places, (one for row in rows for one in row), strict=True):
             height, width = _size_mm(view.hu, view.pixel_mm)
             extent = (0.0, width, height, 0.0)
-            axes.imshow(_painted(view), extent=extent, interpolation="antialiased")
+            axes.imshow(
+                _painted(view, marks_low=marks_low), extent=extent, interpolation="antialiased"
+            )
             _outline(axes, view)
             _scale_bar(axes, height)
             _sides(axes, view.plane, colour="white")
@@ -180,13 +182,14 @@ def _png(figure: Figure) -> bytes:
 # --- drawing --------------------------------------------------------------------------------------
 
 
-def _painted(view: View) -> _Floats:
+def _painted(view: View, *, marks_low: bool) -> _Floats:
     """Grey picture with low attenuation in red, as (H, W, 3) from 0 to 1."""
     grey = np.clip((view.hu - WINDOW_LEVEL_HU) / WINDOW_WIDTH_HU + 0.5, 0.0, 1.0)
     picture = np.repeat(grey[..., None], 3, axis=2)
     lung = (view.labels > 0) & (view.labels < Label.AIRWAY)
     marked = lung & (view.hu < LOW_HU)
-    picture[marked] = 0.35 * picture[marked] + 0.65 * np.array(to_rgb(LOW_COLOUR))
+    if marks_low:
+        picture[marked] = 0.35 * picture[marked] + 0.65 * np.array(to_rgb(LOW_COLOUR))
     return picture
 
 
