@@ -287,6 +287,14 @@ class Analysis:
                 return one
         raise KeyError(f"{region} {quantity}")
 
+    def withholds(self, region: str, quantity: str) -> bool:
+        """Tell whether this scan does not allow a number; then no picture may show it, either."""
+        return any(
+            one.status is Status.WITHHELD
+            for one in self.measured
+            if (one.region, one.quantity) == (region, quantity)
+        )
+
     @property
     def flags(self) -> frozenset[Flag]:
         """Every doubt about the whole scan."""

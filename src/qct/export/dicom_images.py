@@ -48,9 +48,13 @@ Picture = npt.NDArray[np.uint8]
 
 
 def key_images(analysis: Analysis, source: Source, stamp: Stamp) -> Dataset | None:
-    """Make the Secondary Capture of all views and projections; None if there are none."""
+    """Make the Secondary Capture of all views and projections; None if there are none.
+
+    Where this scan does not allow LAA-950, its projections are left out.
+    """
     drawings = [draw_view(view, analysis) for view in analysis.views]
-    drawings += [draw_projection(one, analysis) for one in analysis.projections]
+    if not analysis.withholds("whole_lung", "laa950_percent"):
+        drawings += [draw_projection(one, analysis) for one in analysis.projections]
     if not drawings:
         return None
     return capture(np.stack(drawings), source, stamp)

@@ -361,11 +361,7 @@ def _pattern(analysis: Analysis, say: Wording) -> list[Block]:
 def _images(analysis: Analysis, say: Wording) -> list[Block]:
     """Show pictures; low attenuation only where its number is shown, too."""
     blocks: list[Block] = []
-    withheld = any(
-        one.status is Status.WITHHELD
-        for one in analysis.measured
-        if (one.region, one.quantity) == (WHOLE_LUNG.key, "laa950_percent")
-    )
+    withheld = analysis.withholds(WHOLE_LUNG.key, "laa950_percent")
     if analysis.views:
         legend = ", ".join(
             f"{abbreviation(lobe)} {lobe.name.lower()} ({COLOUR_NAMES[lobe.colour]})"
