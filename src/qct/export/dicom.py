@@ -7,13 +7,14 @@ from pydicom.dataset import Dataset
 
 from qct.errors import OptionError
 from qct.export.dicom_images import key_images, key_images_file
-from qct.export.dicom_instance import as_file, stamp_of
+from qct.export.dicom_instance import Stamp, as_file, stamp_of
 from qct.export.dicom_map import low_attenuation_file, low_attenuation_map
 from qct.export.dicom_pdf import encapsulated_pdf
 from qct.export.dicom_seg import segmentation, segmentation_file
 from qct.export.dicom_source import Source, read_source
-from qct.export.dicom_sr import Signature, structured_report
+from qct.export.dicom_sr import structured_report
 from qct.findings import Analysis
+from qct.signature import Signature
 
 OBJECTS = ("seg", "sr", "sc", "pdf", "pm")
 """What can be made."""
@@ -30,7 +31,7 @@ def dicom_objects(
     source: Source | None = None,
     created: dt.datetime | None = None,
     signature: Signature | None = None,
-    previous: Collection[Dataset] = (),
+    replaced: Collection[Dataset] = (),
 ) -> dict[str, bytes]:
     """Make DICOM objects that join the study of the scan.
 
@@ -45,13 +46,14 @@ def dicom_objects(
         Headers of the source images; read from where the scan was read if left out.
     created : datetime, optional
         What the objects give as their time; now if left out. UIDs do not depend on it.
-    signature, previous
+    signature, replaced
         As in `qct.export.dicom_sr.structured_report`.
 
     Returns
     -------
     dict
-        File name (``seg.dcm`` ...) to content.
+        File name (``seg.dcm`` ...) to content. What cannot be shown is left out: key images where there are
+        no views, the map where this scan does not allow LAA-950.
 
     Raises
     ------
@@ -75,13 +77,13 @@ def dicom_objects(
             made["seg.dcm"] = segmentation_file(seg)
         if "sr" in objects:
             report = structured_report(
-                analysis, source, stamp, seg, signature=signature, previous=tuple(previous)
+                analysis, source, stamp, seg, signature=signature, replaced=tuple(replaced)
             )
             made["sr.dcm"] = as_file(report)
     makers: dict[str, Callable[[], bytes | None]] = {
         "sc": lambda: _file(key_images(analysis, source, stamp)),
-        "pdf": lambda: as_file(encapsulated_pdf(files["report.pdf"], source, stamp)),
-        "pm": lambda: low_attenuation_file(low_attenuation_map(analysis, source, stamp)),
+        "pdf": lambda: as_file(encapsulated_pdf(files["report.pdf"], source, stamp, signature)),
+        "pm": lambda: _map(analysis, source, stamp),
     }
     for kind, make in makers.items():
         content = make() if kind in objects else None
@@ -92,3 +94,10 @@ def dicom_objects(
 
 def _file(images: Dataset | None) -> bytes | None:
     return None if images is None else key_images_file(images)
+
+
+def _map(analysis: Analysis, source: Source, stamp: Stamp) -> bytes | None:
+    """Make the map, unless its number is withheld."""
+    if analysis.withholds("whole_lung", "laa950_percent"):
+        return None
+    return low_attenuation_file(low_attenuation_map(analysis, source, stamp))

@@ -11,7 +11,19 @@ from pydicom.sr.coding import Code
 
 from qct.flags import Flag
 from qct.quantities import quantities_of
-from qct.regions import SNOMED_CODES, SNOMED_LUNG, SNOMED_SIDES, Region, Slab
+from qct.regions import (
+    AIRWAY,
+    LEFT_LUNG,
+    LOBES,
+    RIGHT_LUNG,
+    SNOMED_CODES,
+    SNOMED_LUNG,
+    SNOMED_SIDES,
+    WHOLE_LUNG,
+    Region,
+    Slab,
+)
+from qct.regions import THIRDS as LUNG_THIRDS
 
 SCHEME = "99QCT"
 """Designator of our own coding scheme; 99 marks a private one (PS3.16 section 8.2)."""
@@ -40,6 +52,10 @@ MEANINGS = {
 
 SIDES = {side: Code(value, "SCT", side.value.capitalize()) for side, value in SNOMED_SIDES.items()}
 BOTH_SIDES = Code("51440002", "SCT", "Right and left")
+
+_WHOLE = {one.key for one in (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG, *LOBES, AIRWAY)}
+
+_THIRDS_OF = {one.key for one in LUNG_THIRDS}
 
 THIRDS = {
     slab: Code(f"{slab.name}_THIRD", SCHEME, f"{slab.name.capitalize()} third of lung")
@@ -71,6 +87,16 @@ WITHHELD_NAME = Code("WITHHELD", SCHEME, "Measurement withheld")
 CAVEAT_NAME = Code("CAVEAT", SCHEME, "Measurement with caveat")
 OVERALL_NAME = Code("VERDICT", SCHEME, "Overall verdict")
 COMMENT = Code("121106", "DCM", "Comment")
+LOWER_LIMIT = Code("385524004", "SCT", "Normal Range Lower Limit")
+UPPER_LIMIT = Code("371933006", "SCT", "Normal Range Upper Limit")
+PREDICTED = Code("PREDICTED", SCHEME, "Reference value of the population")
+Z_SCORE = Code("121416", "DCM", "Z-Score of measurement")
+PERCENTILE = Code("121415", "DCM", "Percentile Ranking of measurement")
+FINDINGS = Code("59776-5", "LN", "Findings")
+FINDING = Code("121071", "DCM", "Finding")
+IMPRESSIONS = Code("19005-8", "LN", "Impressions")
+IMPRESSION = Code("121073", "DCM", "Impression")
+ADDENDUM = Code("55107-7", "LN", "Addendum")
 CT_CHEST = Code("24627-2", "LN", "CT Chest")
 QUANTITATIVE_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 
@@ -100,7 +126,7 @@ class QuantityCode:
     derivation: Code | None
     unit: Code
     decimals: int
-    definition: str
+    label: str
 
 
 def quantity_codes(profile: str) -> dict[str, QuantityCode]:
@@ -109,7 +135,7 @@ def quantity_codes(profile: str) -> dict[str, QuantityCode]:
     for key, row in quantities_of(profile).items():
         own = Code(code_value(key), SCHEME, row.label[:MEANING_CHARS])
         name, derivation = _STANDARD.get(key, (own, None))
-        table[key] = QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.definition)
+        table[key] = QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.label)
     return table
 
 
@@ -124,6 +150,15 @@ def side_code(region: Region) -> Code | None:
     if region.side is not None:
         return SIDES[region.side]
     return BOTH_SIDES if structure_code(region) == LUNG else None
+
+
+def place_code(region: Region) -> Code | None:
+    """Part of a lung or lobe that a region is; None for a whole one."""
+    if region.slab is not None and region.key in _THIRDS_OF:
+        return THIRDS[region.slab]
+    if region.key in _WHOLE:
+        return None
+    return Code(code_value(region.key), SCHEME, region.name[:MEANING_CHARS])
 
 
 def flag_code(flag: Flag) -> Code:
