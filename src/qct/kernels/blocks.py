@@ -86,3 +86,26 @@ def decide_voxels(
                 else:
                     labels[z, y, x] = above[z // fz, y // fy, x // fx]
     return labels
+
+
+@parallel_kernel
+def count_labels(labels: npt.NDArray[np.uint8], n_labels: int) -> npt.NDArray[Any]:
+    """Count the voxels of every label, slice by slice.
+
+    Parameters
+    ----------
+    labels : (Z, Y, X) uint8
+        Every label is below `n_labels`.
+    n_labels : int
+
+    Returns
+    -------
+    counts : (Z, n_labels) int64
+    """
+    nz, ny, nx = labels.shape
+    counts = np.zeros((nz, n_labels), np.int64)
+    for z in prange(nz):
+        for y in range(ny):
+            for x in range(nx):
+                counts[z, labels[z, y, x]] += 1
+    return counts
