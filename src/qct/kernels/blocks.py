@@ -75,16 +75,18 @@ def decide_voxels(
     nz, ny, nx = hu.shape
     fz, fy, fx = factors
     labels = np.zeros((nz, ny, nx), np.uint8)
+    bx = below.shape[2]
     for z in prange(nz):
         for y in range(ny):
-            for x in range(nx):
-                value = hu[z, y, x]
-                if value == padding_hu:
+            for i in range(bx):
+                low = below[z // fz, y // fy, i]
+                high = above[z // fz, y // fy, i]
+                if low == 0 and high == 0:
                     continue
-                if value < threshold_hu:
-                    labels[z, y, x] = below[z // fz, y // fy, x // fx]
-                else:
-                    labels[z, y, x] = above[z // fz, y // fy, x // fx]
+                for x in range(i * fx, min((i + 1) * fx, nx)):
+                    value = hu[z, y, x]
+                    if value != padding_hu:
+                        labels[z, y, x] = low if value < threshold_hu else high
     return labels
 
 

@@ -138,7 +138,7 @@ def find_chest_wall(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float)
 def _centres(sides: npt.NDArray[np.uint8], middle: float) -> npt.NDArray[np.float64]:
     """Return the middle of each slice, (y, x): halfway from front to back of the lungs, on a straight line."""
     rows = np.arange(sides.shape[1])
-    across: Mask = np.asarray(sides > 0).any(axis=2)
+    across = np.logical_or.reduce(sides > 0, axis=2)
     hit = np.flatnonzero(across.any(axis=1))
     ends = [rows[across[z]][[0, -1]].mean() for z in hit]
     slope, start = np.polyfit(hit, ends, 1) if hit.size > 1 else (0.0, float(np.mean(ends)))

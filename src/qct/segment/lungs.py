@@ -7,7 +7,6 @@ from typing import Any
 import cc3d
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from qct.errors import NoLungsError
 from qct.findings import Progress, no_progress
@@ -17,7 +16,7 @@ from qct.regions import DENSE, N_LABELS, Label
 from qct.segment.airways import CentralAirway, find_central_airway
 from qct.segment.body import LUNG_MEDIAN_HU, Blocks, air_threshold_hu, average, find_body
 from qct.segment.gas import gas_pockets
-from qct.segment.morphology import Box, Mask, box_around, dilate
+from qct.segment.morphology import Box, Mask, box_around, dilate, dilate_once
 from qct.segment.outline import Airless, close_lung, find_airless
 from qct.segment.sides import ISLAND_ML, LEFT, RIGHT, Sides, part_sides
 from qct.volume import PADDING_HU, Volume
@@ -131,7 +130,10 @@ def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
         PADDING_HU,
     )
     native = _native(box, whole.factors)
-    _drop_islands(labels[native], volume.voxel_ml)
+    for side, label in LUNG_LABELS.items():
+        if (sides.numbers == side).any():
+            one = _native(box_around(below == label, 0.0, whole.spacing_mm), whole.factors)
+            _drop_islands(labels[native][one], label, volume.voxel_ml)
     method = {
         "threshold_hu": threshold_hu,
         "block_mm": tuple(round(step, 3) for step in whole.spacing_mm),
@@ -211,15 +213,15 @@ def _block_labels(
             continue
         dense = airless.dense[side] & (below == 0)
         outline = close_lung(aerated | dense, blocks)
-        dense = ndimage.binary_dilation(dense, np.ones((3, 3, 3))) & outline
-        rim = outline & ndimage.binary_dilation(~outline, np.ones((3, 3, 3)))
-        ring = ndimage.binary_dilation(aerated, np.ones((3, 3, 3))) & ~outline
+        dense = dilate_once(dense) & outline
+        rim = outline & dilate_once(~outline)
+        ring = dilate_once(aerated) & ~outline
         free = (below == 0) & ~tube
         below[(outline | ring) & free] = label
         above[outline & free & ~(rim & aerated)] = label
         above[dense & free] = label + DENSE
     if airway is not None:
-        wet = ndimage.binary_dilation(airway.lumen, np.ones((3, 3, 3))) & tube
+        wet = dilate_once(airway.lumen) & tube
         below[wet | (tube & (below > 0))] = Label.AIRWAY
     return below, above
 
@@ -241,17 +243,16 @@ def _native(box: Box, factors: tuple[int, int, int]) -> Box:
     return z, y, x
 
 
-def _drop_islands(labels: npt.NDArray[np.uint8], voxel_ml: float) -> None:
+def _drop_islands(labels: npt.NDArray[np.uint8], label: int, voxel_ml: float) -> None:
     """Unlabel what a lung has apart from its largest part, unless it is large: anatomy parted it."""
-    plain = labels & np.uint8(DENSE - 1)
-    for label in LUNG_LABELS.values():
-        parts = cc3d.connected_components(plain == label, connectivity=6)
-        found = cc3d.statistics(parts)
-        counts = found["voxel_counts"][1:]
-        islands = np.flatnonzero((counts * voxel_ml < ISLAND_ML) & (counts < counts.max(initial=0)))
-        for number in islands + 1:
-            box = found["bounding_boxes"][number]
-            labels[box][parts[box] == number] = Label.BACKGROUND
+    lung = (labels & np.uint8(DENSE - 1)) == label
+    parts = cc3d.connected_components(lung, connectivity=6)
+    found = cc3d.statistics(parts)
+    counts = found["voxel_counts"][1:]
+    islands = np.flatnonzero((counts * voxel_ml < ISLAND_ML) & (counts < counts.max(initial=0)))
+    for number in islands + 1:
+        box = found["bounding_boxes"][number]
+        labels[box][parts[box] == number] = Label.BACKGROUND
 
 
 def _gas_ml(free: Mask, gas: Mask, sides: Sides, blocks: Blocks) -> float:
