@@ -128,7 +128,7 @@ def smooth_noise(grid: Grid, length: float, rng: np.random.Generator) -> Field:
 
 
 class Resampler:
-    """Reads fields of a coarse grid at the voxels of a fine one, slice by slice (linear; clamped at the ends)."""
+    """Reads fields of a coarse grid at the voxels of a fine one, slice by slice (linear, clamped)."""
 
     def __init__(self, coarse: Grid, fine: Grid) -> None:
         (self._z, self._z_share), self._y, self._x = (_between(coarse, fine, k) for k in range(3))
