@@ -1,4 +1,4 @@
-"""Lungs of a phantom with a lesion painted into them: what is lung, what is airless lung, what stays outside."""
+"""Lungs of a phantom with lesions painted into them: what is lung, what is airless, what stays outside."""
 
 from dataclasses import replace
 from functools import cache
