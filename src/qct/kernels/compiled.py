@@ -39,6 +39,21 @@ def parallel_kernel(function: Function) -> Function:
     return compiled
 
 
+def cache_folder() -> str | None:
+    """Return where compiled kernels are kept between runs; None where nothing can be written.
+
+    A kernel's folder depends on its file alone, so that of this one stands for all.
+    """
+    try:
+        return str(njit(cache=True)(_probe).stats.cache_path)
+    except RuntimeError:
+        return None
+
+
+def _probe() -> None:
+    """Be compiled, to see where to."""
+
+
 def limit_threads(most: int) -> None:
     """Let kernels use at most `most` threads in this process; 0 means every core."""
     global _limit
