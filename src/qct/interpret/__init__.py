@@ -2,6 +2,7 @@
 
 from qct.interpret.gate import judge
 from qct.interpret.reference import person, references
+from qct.interpret.sponge import adjust
 from qct.interpret.uncertainty import uncertainties
 
-__all__ = ["judge", "person", "references", "uncertainties"]
+__all__ = ["adjust", "judge", "person", "references", "uncertainties"]
