@@ -11,7 +11,9 @@ import numpy.typing as npt
 from qct.acquisition import Acquisition, Patient, Study
 from qct.flags import Flag, Status, Weight
 from qct.options import Options
+from qct.order import Order
 from qct.regions import Fissure
+from qct.signature import Signature
 from qct.volume import Volume
 
 Progress = Callable[[str, float], None]
@@ -325,6 +327,10 @@ class Analysis:
     timings_s: Mapping[str, float]
     references: tuple[Reference, ...] = ()
     uncertainties: tuple[Uncertainty, ...] = ()
+    order: Order | None = None
+    """What people said about the study; None if nobody handed anything in."""
+    signature: Signature | None = None
+    """None while the report is a draft."""
 
     def get(self, region: str, quantity: str) -> Measured:
         """Return one number; KeyError if it was not asked for."""

@@ -191,9 +191,12 @@ class _Clock:
 
 
 def _use_threads(threads: int) -> None:
-    """Limit the kernels to `threads`; 0 leaves every core that numba started with."""
+    """Limit the kernels to `threads`; 0 leaves every core."""
     import numba
 
+    from qct.kernels.compiled import limit_threads
+
+    limit_threads(threads)
     most = numba.config.NUMBA_NUM_THREADS
     numba.set_num_threads(min(threads or most, most))
 
