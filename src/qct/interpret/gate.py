@@ -102,7 +102,7 @@ def _rule(
         raise ValueError(msg)
     return Rule(
         flag=Flag[row["flag"]],
-        when=tuple(_condition(test) for test in row["when"]),
+        when=tuple(parse_condition(test) for test in row["when"]),
         regions=_spelt_out(row["regions"], regions) if "regions" in row else frozenset(REGIONS),
         caveat=_spelt_out(row.get("caveat", ()), groups),
         withhold=_spelt_out(row.get("withhold", ()), groups),
@@ -111,7 +111,8 @@ def _rule(
     )
 
 
-def _condition(test: Mapping[str, Any]) -> Condition:
+def parse_condition(test: Mapping[str, Any]) -> Condition:
+    """Read one row of ``when``; ValueError if it compares in no known way."""
     ((how, against),) = ((key, value) for key, value in test.items() if key != "fact")
     if how not in {*COMPARE, "missing"}:
         msg = f"a condition on {test['fact']} compares by {how!r}"
