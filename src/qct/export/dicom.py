@@ -14,7 +14,6 @@ from qct.export.dicom_seg import segmentation, segmentation_file
 from qct.export.dicom_source import Source, read_source
 from qct.export.dicom_sr import structured_report
 from qct.findings import Analysis
-from qct.signature import Signature
 
 OBJECTS = ("seg", "sr", "sc", "pdf", "pm")
 """What can be made."""
@@ -30,7 +29,6 @@ def dicom_objects(
     objects: Collection[str] = USUAL,
     source: Source | None = None,
     created: dt.datetime | None = None,
-    signature: Signature | None = None,
     replaced: Collection[Dataset] = (),
 ) -> dict[str, bytes]:
     """Make DICOM objects that join the study of the scan.
@@ -46,7 +44,7 @@ def dicom_objects(
         Headers of the source images; read from where the scan was read if left out.
     created : datetime, optional
         What the objects give as their time; now if left out. UIDs do not depend on it.
-    signature, replaced
+    replaced : collection of Dataset
         As in `qct.export.dicom_sr.structured_report`.
 
     Returns
@@ -76,13 +74,13 @@ def dicom_objects(
         if "seg" in objects:
             made["seg.dcm"] = segmentation_file(seg)
         if "sr" in objects:
-            report = structured_report(
-                analysis, source, stamp, seg, signature=signature, replaced=tuple(replaced)
-            )
+            report = structured_report(analysis, source, stamp, seg, tuple(replaced))
             made["sr.dcm"] = as_file(report)
     makers: dict[str, Callable[[], bytes | None]] = {
         "sc": lambda: _file(key_images(analysis, source, stamp)),
-        "pdf": lambda: as_file(encapsulated_pdf(files["report.pdf"], source, stamp, signature)),
+        "pdf": lambda: as_file(
+            encapsulated_pdf(files["report.pdf"], source, stamp, analysis.signature)
+        ),
         "pm": lambda: _map(analysis, source, stamp),
     }
     for kind, make in makers.items():

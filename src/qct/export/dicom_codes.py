@@ -10,20 +10,17 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from qct.flags import Flag
-from qct.quantities import quantities_of
+from qct.quantities import Dictionary, quantities_of
 from qct.regions import (
-    AIRWAY,
-    LEFT_LUNG,
-    LOBES,
-    RIGHT_LUNG,
+    CORE,
+    HEIGHT_THIRDS,
+    PEEL,
     SNOMED_CODES,
     SNOMED_LUNG,
     SNOMED_SIDES,
-    WHOLE_LUNG,
+    THIRDS,
     Region,
-    Slab,
 )
-from qct.regions import THIRDS as LUNG_THIRDS
 
 SCHEME = "99QCT"
 """Designator of our own coding scheme; 99 marks a private one (PS3.16 section 8.2)."""
@@ -53,14 +50,27 @@ MEANINGS = {
 SIDES = {side: Code(value, "SCT", side.value.capitalize()) for side, value in SNOMED_SIDES.items()}
 BOTH_SIDES = Code("51440002", "SCT", "Right and left")
 
-_WHOLE = {one.key for one in (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG, *LOBES, AIRWAY)}
-
-_THIRDS_OF = {one.key for one in LUNG_THIRDS}
-
-THIRDS = {
-    slab: Code(f"{slab.name}_THIRD", SCHEME, f"{slab.name.capitalize()} third of lung")
-    for slab in Slab
+PARTS = {
+    **{
+        one.key: Code(
+            f"{one.slab.name}_THIRD", SCHEME, f"{one.slab.name.capitalize()} third of lung"
+        )
+        for one in THIRDS
+        if one.slab is not None
+    },
+    **{
+        one.key: Code(
+            f"{one.slab.name}_THIRD_H",
+            SCHEME,
+            f"{one.slab.name.capitalize()} third of lung by height",
+        )
+        for one in HEIGHT_THIRDS
+        if one.slab is not None
+    },
+    CORE.key: Code("CORE", SCHEME, "Lung away from its surface"),
+    PEEL.key: Code("PEEL", SCHEME, "Lung near its surface"),
 }
+"""What a region is a part of a lung by, by region key."""
 
 MEAN = Code("373098007", "SCT", "Mean")
 MEDIAN = Code("373099004", "SCT", "Median")
@@ -129,14 +139,23 @@ class QuantityCode:
     label: str
 
 
-def quantity_codes(profile: str) -> dict[str, QuantityCode]:
-    """Code of every number, as one profile defines it."""
-    table = {}
-    for key, row in quantities_of(profile).items():
+class QuantityCodes(dict[str, QuantityCode]):
+    """Codes by key of the dictionary; that of a threshold asked for is made when it is looked up."""
+
+    def __init__(self, rows: Dictionary) -> None:
+        self._rows = rows
+        super().__init__((key, self.__missing__(key)) for key in rows)
+
+    def __missing__(self, key: str) -> QuantityCode:
+        row = self._rows[key]
         own = Code(code_value(key), SCHEME, row.label[:MEANING_CHARS])
         name, derivation = _STANDARD.get(key, (own, None))
-        table[key] = QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.label)
-    return table
+        return QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.label)
+
+
+def quantity_codes(profile: str) -> QuantityCodes:
+    """Code of every number, as one profile defines it."""
+    return QuantityCodes(quantities_of(profile))
 
 
 def structure_code(region: Region) -> Code:
@@ -150,15 +169,6 @@ def side_code(region: Region) -> Code | None:
     if region.side is not None:
         return SIDES[region.side]
     return BOTH_SIDES if structure_code(region) == LUNG else None
-
-
-def place_code(region: Region) -> Code | None:
-    """Part of a lung or lobe that a region is; None for a whole one."""
-    if region.slab is not None and region.key in _THIRDS_OF:
-        return THIRDS[region.slab]
-    if region.key in _WHOLE:
-        return None
-    return Code(code_value(region.key), SCHEME, region.name[:MEANING_CHARS])
 
 
 def flag_code(flag: Flag) -> Code:

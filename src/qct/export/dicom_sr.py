@@ -1,17 +1,21 @@
 """Every number as a structured report: Comprehensive 3D SR with TID 1500 (PS3.16).
 
-Unsigned it is PARTIAL, UNVERIFIED and PRELIMINARY. A signature makes a COMPLETE, VERIFIED and FINAL instance with
-the physician's words, which names the unsigned one as its predecessor; each addendum makes one more, which names
-the one before it. All stand in one series.
+Unsigned it is PARTIAL, UNVERIFIED and PRELIMINARY. A signature makes a COMPLETE, VERIFIED and FINAL instance
+with the physician's words, which names the unsigned one as its predecessor; each addendum makes one more,
+which names the one before it. All stand in one series.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
+from qct.errors import ReadError
 from qct.export.dicom_codes import (
     ADDENDUM,
     CT_CHEST,
@@ -49,8 +53,6 @@ def structured_report(
     source: Source,
     stamp: Stamp,
     segmentation: Dataset,
-    *,
-    signature: Signature | None = None,
     replaced: Sequence[Dataset] = (),
 ) -> Dataset:
     """Make the Comprehensive 3D SR of one analysis.
@@ -59,8 +61,6 @@ def structured_report(
     ----------
     segmentation : Dataset
         The object that `qct.export.dicom_seg.segmentation` made; groups refer to its segments.
-    signature : Signature, optional
-        Of this analysis.
     replaced : sequence of Dataset
         Reports of an earlier analysis of the study that this one amends.
 
@@ -70,6 +70,7 @@ def structured_report(
         If highdicom is not installed.
     """
     sr = optional("highdicom.sr")
+    signature = analysis.signature
     is_signed = signature is not None
     *before, uid = versions(stamp, signature)
     previous = [*replaced, *(_version(one, source, stamp) for one in before[-1:])]
@@ -104,6 +105,32 @@ def versions(stamp: Stamp, signature: Signature | None) -> list[UID]:
         salts.append((signature.content_sha256,))
         salts += [(one.sha256,) for one in signature.addenda]
     return [stamp.uid("sr", "instance", *salt) for salt in salts]
+
+
+def earlier_reports(folder: Path, study_uid: str | None) -> list[Dataset]:
+    """Read the structured reports of an earlier export.
+
+    Raises
+    ------
+    ReadError
+        If there is none, or one is of another study.
+    """
+    found = []
+    for path in sorted(folder.rglob("*.dcm") if folder.is_dir() else [folder]):
+        try:
+            one = dcmread(path)
+        except (OSError, InvalidDicomError) as error:
+            raise ReadError(
+                f"{path.name} cannot be read", hint="Name a folder of qct export."
+            ) from error
+        if one.SOPClassUID == STRUCTURED_REPORT_CLASS:
+            found.append(one)
+    if not found or any(one.StudyInstanceUID != study_uid for one in found):
+        raise ReadError(
+            f"{folder.name} holds no structured report of this study",
+            hint="Name the folder that the earlier report was exported to.",
+        )
+    return found
 
 
 def _version(uid: UID, source: Source, stamp: Stamp) -> Dataset:

@@ -1,9 +1,9 @@
 """The measurement groups of the structured report: one per region, and one for the quality of the whole.
 
 A region that is a segment is a volumetric group (TID 1411), which shares its tracking identifier and UID with
-the segment; the others (both lungs, thirds) are groups without a segment (TID 1501). Numbers stand as the report
-prints them: rounded to the digits the method can defend. A number that is withheld is named, and its value is
-not there.
+the segment; the others (both lungs, thirds) are groups without a segment (TID 1501). Numbers stand as the
+report prints them: rounded to the digits the method can defend. A number that is withheld is named, and its
+value is not there.
 """
 
 from collections.abc import Iterable
@@ -19,6 +19,7 @@ from qct.export.dicom_codes import (
     FLAG_NAME,
     LOWER_LIMIT,
     OVERALL_NAME,
+    PARTS,
     PERCENTILE,
     PREDICTED,
     SCHEME,
@@ -26,9 +27,9 @@ from qct.export.dicom_codes import (
     WITHHELD_NAME,
     Z_SCORE,
     QuantityCode,
+    QuantityCodes,
     code_value,
     flag_code,
-    place_code,
     quantity_codes,
     side_code,
     structure_code,
@@ -192,7 +193,9 @@ class _Groups:
         ]
 
     def _site(self, region: Region) -> Any:
-        return self._sr.FindingSite(structure_code(region), side_code(region), place_code(region))
+        return self._sr.FindingSite(
+            structure_code(region), side_code(region), PARTS.get(region.key)
+        )
 
     def _comment(self, sentence: str) -> Any:
         sr = self._sr
@@ -207,7 +210,7 @@ def _in_order(flags: Iterable[Flag]) -> list[Flag]:
     return sorted(flags, key=lambda flag: flag.key)
 
 
-def _own_code(quantity: str, codes: dict[str, QuantityCode]) -> Code:
+def _own_code(quantity: str, codes: QuantityCodes) -> Code:
     """Name a quantity by one code, also where its standard code needs a derivation."""
     code = codes[quantity]
     if code.name.scheme_designator == SCHEME:

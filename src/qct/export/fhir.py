@@ -1,9 +1,9 @@
 """The result as a FHIR R4 bundle: a DiagnosticReport, its Observations, and what they refer to.
 
 http://hl7.org/fhir/R4/. Numbers are Observations with UCUM units; a number that is withheld is an
-Observation without a value, with the reason why. Everything is preliminary until a physician has signed; then it
-is final, with the words and the name of the signer, ``appended`` with an addendum, ``amended`` where the report takes
-the place of an earlier one.
+Observation without a value, with the reason why. Everything is preliminary until a physician has signed;
+then it is final, with the words and the name of the signer, ``appended`` with an addendum, ``amended`` where
+the report takes the place of an earlier one.
 """
 
 import base64
@@ -60,7 +60,6 @@ def fhir_bundle(
     *,
     created: datetime | None = None,
     pdf: bytes | None = None,
-    signature: Signature | None = None,
     amends: bool = False,
 ) -> dict[str, Any]:
     """Return the bundle (type ``collection``) as plain dictionaries.
@@ -71,14 +70,12 @@ def fhir_bundle(
         When the report was issued, with its time zone; now if left out.
     pdf : bytes, optional
         The report, attached in ``presentedForm``.
-    signature : Signature, optional
-        Of this analysis.
     amends : bool
         A signed report of the study went out before, and this one takes its place.
     """
     created = created or datetime.now().astimezone()
     build = _Bundle(
-        analysis, stamp_of(analysis, created), signature, status_of(signature, amends=amends)
+        analysis, stamp_of(analysis, created), status_of(analysis.signature, amends=amends)
     )
     return build.bundle(pdf)
 
@@ -88,11 +85,10 @@ def fhir_json(
     *,
     created: datetime | None = None,
     pdf: bytes | None = None,
-    signature: Signature | None = None,
     amends: bool = False,
 ) -> bytes:
     """Return the bundle as JSON."""
-    bundle = fhir_bundle(analysis, created=created, pdf=pdf, signature=signature, amends=amends)
+    bundle = fhir_bundle(analysis, created=created, pdf=pdf, amends=amends)
     return (json.dumps(bundle, ensure_ascii=False, indent=1) + "\n").encode()
 
 
@@ -108,12 +104,10 @@ def status_of(signature: Signature | None, *, amends: bool) -> str:
 class _Bundle:
     """Resources of one analysis and their identifiers."""
 
-    def __init__(
-        self, analysis: Analysis, stamp: Stamp, signature: Signature | None, status: str
-    ) -> None:
+    def __init__(self, analysis: Analysis, stamp: Stamp, status: str) -> None:
         self._analysis = analysis
         self._stamp = stamp
-        self._signature = signature
+        self._signature = analysis.signature
         self._status = status
         self._beside = Beside(analysis)
         self._codes = quantity_codes(analysis.options.profile)

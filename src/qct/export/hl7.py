@@ -39,7 +39,6 @@ def oru_message(
     *,
     created: datetime | None = None,
     pdf: bytes | None = None,
-    signature: Signature | None = None,
     amends: bool = False,
 ) -> bytes:
     """Return the message in UTF-8; segments end in a carriage return.
@@ -50,11 +49,10 @@ def oru_message(
         Time of the message; now if left out.
     pdf : bytes, optional
         The report, sent as encapsulated data (``ED``).
-    signature : Signature, optional
-        Of this analysis.
     amends : bool
         A signed report of the study went out before, and this one takes its place.
     """
+    signature = analysis.signature
     status = status_of(signature, amends=amends)
     created = created or datetime.now().astimezone()
     control = stamp_of(analysis, created).fingerprint[:20]

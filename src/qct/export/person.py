@@ -24,7 +24,7 @@ class PersonName:
 
 
 def parted(name: str) -> PersonName:
-    """Take a name apart: ``Family, Given (other scripts)`` as it is read, or ``Family^Given`` as DICOM writes it.
+    """Take a name apart: ``Family, Given (other scripts)`` as it is read, or ``Family^Given`` as in DICOM.
 
     >>> parted("Muster, Erika"), parted("Muster^Ada^B")
     (PersonName(family='Muster', given='Erika'), PersonName(family='Muster', given='Ada B'))

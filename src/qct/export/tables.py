@@ -73,7 +73,12 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "options": analysis.options.as_dict(),
         "software": dict(analysis.software),
         "labels": label_names(),
-        "segmentation": {"method": dict(analysis.segmentation.method)},
+        "segmentation": {
+            "method": dict(analysis.segmentation.method),
+            "region_flags": {
+                key: _keys(flags) for key, flags in analysis.segmentation.region_flags.items()
+            },
+        },
         "regions": _regions(analysis),
         "references": [_fields(one) for one in analysis.references],
         "uncertainties": [_fields(one) for one in analysis.uncertainties],
