@@ -62,8 +62,8 @@ def analyze(
     SegmentError
         If it does not show lungs.
     """
-    from qct.interpret import draft, judge, person, references, uncertainties
-    from qct.measure import calibrate, measure
+    from qct.interpret import adjust, draft, judge, person, references, uncertainties
+    from qct.measure import Extras, calibrate, measure
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import read_scan
@@ -81,12 +81,20 @@ def analyze(
         else:
             segmentation = segment(scan.volume, options=options, progress=told)
     with clock.stage("measure", "measuring") as told:
-        counted = measure(scan.volume, segmentation.labels, profile=options.profile, progress=told)
+        counted = measure(
+            scan.volume,
+            segmentation.labels,
+            profile=options.profile,
+            extras=Extras(options.laa_hu, options.percentiles),
+            peel_mm=options.peel_mm,
+            progress=told,
+        )
         calibration_hu = calibrate(scan.volume, segmentation.labels)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu)
         usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
+        measured = adjust(measured, usual)
     with clock.stage("show", "taking views"):
         views = take_views(scan.volume, segmentation.labels)
         projections = project(scan.volume, segmentation.labels)

@@ -31,6 +31,25 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--series", metavar="UID", help="measure this series, whatever the ranking")
     parser.add_argument("--profile", choices=PROFILES, default=default.profile)
     parser.add_argument("--segmenter", choices=SEGMENTERS, default=default.segmenter)
+    parser.add_argument(
+        "--laa",
+        type=int,
+        action="append",
+        default=[],
+        metavar="T",
+        help="also measure low attenuation below -T HU, e.g. 920; may be repeated",
+    )
+    parser.add_argument(
+        "--percentile",
+        type=int,
+        action="append",
+        default=[],
+        metavar="Q",
+        help="also measure the Qth percentile of HU; may be repeated",
+    )
+    parser.add_argument(
+        "--peel-mm", type=float, default=default.peel_mm, help="depth of the peel (%(default)g)"
+    )
     add_person_to(parser)
     add_report_to(parser)
     parser.add_argument(
@@ -87,6 +106,9 @@ def run(args: argparse.Namespace) -> int:
         profile=args.profile,
         segmenter=args.segmenter,
         threads=args.threads,
+        laa_hu=tuple(args.laa),
+        percentiles=tuple(args.percentile),
+        peel_mm=args.peel_mm,
         **person_of(args),
     )
     from qct.export import check_folder, write_folder

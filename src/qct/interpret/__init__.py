@@ -2,7 +2,8 @@
 
 from qct.interpret.gate import judge
 from qct.interpret.reference import person, references
+from qct.interpret.sponge import adjust
 from qct.interpret.statements import draft
 from qct.interpret.uncertainty import uncertainties
 
-__all__ = ["draft", "judge", "person", "references", "uncertainties"]
+__all__ = ["adjust", "draft", "judge", "person", "references", "uncertainties"]

@@ -10,7 +10,7 @@ from typing import Any
 from qct.findings import Measured, Reason, Scan, Segmentation, Verdict
 from qct.flags import Flag, Status, Weight
 from qct.interpret.facts import Facts, Words, region_facts, scan_facts
-from qct.quantities import HEADLINE
+from qct.quantities import HEADLINE, kin_of
 from qct.regions import REGIONS
 
 COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -64,7 +64,8 @@ class Rule:
         return Weight.CAVEAT if self.caveat else Weight.NOTE
 
     def weight_for(self, quantity: str) -> Weight:
-        """Return what it does to one quantity."""
+        """Return what it does to one quantity; one that was asked for is treated as its next of kin."""
+        quantity = kin_of(quantity)
         if quantity in self.withhold:
             return Weight.WITHHOLD
         return Weight.CAVEAT if quantity in self.caveat else Weight.NOTE
