@@ -136,9 +136,11 @@ def deidentified(
     options = analysis.options
     if options.series_uid:
         options = replace(options, series_uid=pseudonyms.uid(options.series_uid))
+    of_person: dict[str, Any] = dict.fromkeys(("age_years", "sex", "height_cm", "weight_kg"))
     bare = replace(
         analysis,
-        options=options,
+        options=replace(options, **of_person),  # the patient has them, as far as may be kept
+        changes=(),  # dates of other studies
         order=None,  # free text about the patient
         signature=None,  # it is bound to files that name the patient
         scan=replace(
