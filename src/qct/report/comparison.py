@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from qct.findings import Change, Point
 from qct.quantities import Quantity, quantities_of
 from qct.regions import REGIONS
+from qct.report.html import template
 
 WIDTH, HEIGHT, MARGIN = 220.0, 84.0, 10.0
 """Size of a figure, and the rim kept free (px)."""
@@ -69,7 +67,7 @@ def comparison_html(changes: Sequence[Change], profile: str) -> bytes:
         f"{point.name}: {point.why}" for one in changes for point in one.points if point.why
     )
     return (
-        _template()
+        template("comparison.html")
         .render(
             names=names,
             judged=judged,
@@ -146,15 +144,3 @@ def _across(points: Sequence[Point]) -> list[float]:
         days = list(range(len(points)))
     span = (days[-1] - days[0]) or 1
     return [MARGIN + (WIDTH - 2 * MARGIN) * (day - days[0]) / span for day in days]
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("qct.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("comparison.html")
