@@ -55,7 +55,7 @@ def _who(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
         ("date", study.date),
         ("study", given(study.description)),
         ("accession", study.accession),
-        ("referrer", (order and order.referrer) or given(study.referrer)),
+        ("referrer", given(order.referrer if order and order.referrer else study.referrer)),
         ("series", series_in_words(analysis, say)),
     ]
     if order and order.question:
