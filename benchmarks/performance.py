@@ -93,8 +93,8 @@ def page(scan: Path, work: Path, rounds: int, weights: Path | None) -> str:
 PAGE = """\
 # Performance
 
-Written by `python -m benchmarks.performance` on {date}: {machine}, Python {python}, {packages}. No GPU. Every figure
-is from one run of that command; compare the ratios, not the seconds, with those of another machine.
+Written by `python -m benchmarks.performance` on {date}: {machine}, Python {python}, {packages}. No GPU.
+Every figure is from one run of that command; compare the ratios, not the seconds, with those of another machine.
 
 ## One analysis, folder to report
 
@@ -120,8 +120,8 @@ The networks of lungmask and TotalSegmentator need weights that do not come from
 
 ## Kernels against memory
 
-What a kernel's arrays hold, given and returned, over the time of its calls. A kernel that reads a neighbourhood touches
-its bytes many times; one that skips the background touches fewer.
+What a kernel's arrays hold, given and returned, over the time of its calls. A kernel that reads a neighbourhood
+touches its bytes many times; one that skips the background touches fewer.
 
 {roofline}
 
