@@ -94,7 +94,7 @@ PAGE = """\
 # Performance
 
 Written by `python -m benchmarks.performance` on {date}: {machine}, Python {python}, {packages}. No GPU.
-Every figure is from one run of that command; compare the ratios, not the seconds, with those of another machine.
+Every figure is from one run of that command; compare ratios, not seconds, with those of another machine.
 
 ## One analysis, folder to report
 
