@@ -91,6 +91,8 @@ def part_sides(blocks: Blocks, air: Mask, gas: Mask, middle: float, threshold_hu
                 if not _is_lung_island(z, off_mm, height, float(sizes_ml[number])):
                     side = OTHER
             markers[box][here] = side
+    if not joined and not gas.any():
+        return Sides(np.where(markers == OTHER, 0, markers).astype(np.uint8), joined)
     basins = _part_from_gas(blocks, air, gas, markers, threshold_hu)
     basins[(basins == OTHER) | ~air] = 0
     return Sides(basins, joined)
