@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
-from qct.kernels.compiled import kernel, parallel_kernel
+from qct.kernels.compiled import in_parts, kernel
 
 
-@parallel_kernel
 def unroll_columns(
     hu: npt.NDArray[np.float32],
     usable: npt.NDArray[np.bool_],
@@ -47,12 +45,30 @@ def unroll_columns(
     used : (U, V, H) bool
         `usable` at the nearest voxel; false outside the grid.
     """
+    relative = np.zeros((*feet.shape[:2], heights.size), np.float32)
+    used = np.zeros(relative.shape, np.bool_)
+    in_parts(_unroll_columns, hu, usable, feet, up, heights, most_hu, relative, used)
+    return relative, used
+
+
+@kernel
+def _unroll_columns(
+    hu: npt.NDArray[np.float32],
+    usable: npt.NDArray[np.bool_],
+    feet: npt.NDArray[np.float64],
+    up: npt.NDArray[np.float64],
+    heights: npt.NDArray[np.float64],
+    most_hu: float,
+    relative: npt.NDArray[np.float32],
+    used: npt.NDArray[np.bool_],
+    part: int,
+    parts: int,
+) -> None:
+    """Do what `unroll_columns` says, for a part of the columns."""
     nz, ny, nx = hu.shape
     nu, nv, _ = feet.shape
     nh = heights.size
-    relative = np.zeros((nu, nv, nh), np.float32)
-    used = np.zeros((nu, nv, nh), np.bool_)
-    for u in prange(nu):
+    for u in range(part, nu, parts):
         values = np.empty(nh)
         chosen = np.empty(nh)
         for v in range(nv):
@@ -87,10 +103,8 @@ def unroll_columns(
             for h in range(nh):
                 if used[u, v, h]:
                     relative[u, v, h] = min(max(values[h] - middle, -most_hu), most_hu)
-    return relative, used
 
 
-@parallel_kernel
 def plate_contrast(
     hu: npt.NDArray[np.float32],
     usable: npt.NDArray[np.bool_],
@@ -125,15 +139,32 @@ def plate_contrast(
     contrast : (U, V, H) float32
         NaN where too little is usable.
     """
+    contrast = np.full(hu.shape, np.nan, np.float32)
+    in_parts(_plate_contrast, hu, usable, reach, tilts, gap, least_share, contrast)
+    return contrast
+
+
+@kernel
+def _plate_contrast(
+    hu: npt.NDArray[np.float32],
+    usable: npt.NDArray[np.bool_],
+    reach: int,
+    tilts: npt.NDArray[np.float64],
+    gap: int,
+    least_share: float,
+    contrast: npt.NDArray[np.float32],
+    part: int,
+    parts: int,
+) -> None:
+    """Do what `plate_contrast` says, for a part of the columns."""
     nu, nv, nh = hu.shape
-    contrast = np.full((nu, nv, nh), np.nan, np.float32)
     width = 2 * reach + 1
     n_disc = 0
     for du in range(-reach, reach + 1):
         for dv in range(-reach, reach + 1):
             if du * du + dv * dv <= reach * reach + 1:
                 n_disc += 1
-    for u in prange(nu):
+    for u in range(part, nu, parts):
         total = np.empty(nh)
         count = np.empty(nh)
         for v in range(nv):
@@ -159,7 +190,6 @@ def plate_contrast(
                     difference = np.float32(total[h] / count[h] - beside)
                     if not difference <= contrast[u, v, h]:
                         contrast[u, v, h] = difference
-    return contrast
 
 
 @kernel
