@@ -1,6 +1,7 @@
 """Examples in docstrings do what they say."""
 
 import doctest
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -26,4 +27,6 @@ def test_every_example_gives_what_it_shows(name):
 def test_the_library_face_has_examples():
     assert "qct.measure.arrays" in WITH_EXAMPLES
     assert {"measure_density", "measure_lungs", "measure_clusters"} <= set(qct.__all__)
+    typed = re.findall(r"as (\w+)$", (HOME / "__init__.pyi").read_text(), re.MULTILINE)
+    assert sorted(typed) == sorted(qct.__all__)
     assert all(callable(getattr(qct, name)) for name in qct.__all__)

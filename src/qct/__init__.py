@@ -1,15 +1,11 @@
 """Quantitative lung CT: from a DICOM series to measured lungs, lobes and a report to edit and sign.
 
 For arrays in memory: `measure_density`, `measure_lungs`, `measure_clusters`. For scans on disk: `analyze`.
-They are imported when they are first used, so that ``import qct`` is instant.
+They are imported when they are first used, so that ``import qct`` is instant; ``__init__.pyi`` has their types.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from qct.measure.arrays import measure_clusters, measure_density, measure_lungs
-    from qct.pipeline import analyze
+from typing import Any
 
 __all__ = ["analyze", "measure_clusters", "measure_density", "measure_lungs"]
 
