@@ -3,8 +3,8 @@
 Run with ``python -m benchmarks.batch_throughput SCAN --work FOLDER [--copies 6] [--repeats 3]`` on a quiet
 machine with two cores or more. The scan is measured as so many studies; kernels are compiled before anything is
 timed. Throughput is wall time. The overhead of a batch of one worker is told twice: against one call of
-`qct analyze` per study, and, more strictly, against one process that analyses study after study. There the start
-of the batch and its worker counts against it, once, so it shrinks with the number of studies.
+`qct analyze` per study, and, more strictly, against one process that analyses study after study. There the
+start of the batch and its worker counts against it, once, so it shrinks with the number of studies.
 """
 
 import argparse
