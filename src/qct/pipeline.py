@@ -69,7 +69,7 @@ def analyze(
     from qct.export.restore import result_of, saved_result
     from qct.interpret import adjust, draft, judge, person, references, uncertainties
     from qct.interpret import compare as trend
-    from qct.measure import Extras, calibrate, measure
+    from qct.measure import Extras, calibrate, measure, standard_errors
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import read_scan
@@ -98,6 +98,7 @@ def analyze(
             progress=told,
         )
         calibration_hu = calibrate(scan.volume, segmentation.labels)
+        errors = standard_errors(scan.volume, segmentation.labels, counted.histograms)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu)
@@ -119,7 +120,7 @@ def analyze(
         software=_software(),
         timings_s=clock.timings_s,
         references=usual,
-        uncertainties=uncertainties(measured),
+        uncertainties=uncertainties(measured, errors),
         surfaces=surfaces,
         statements=draft(measured, usual),
         order=order,

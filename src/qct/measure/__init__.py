@@ -3,5 +3,6 @@
 from qct.measure.calibration import calibrate
 from qct.measure.density import Extras, density_of
 from qct.measure.lungs import Measurements, measure
+from qct.measure.noise import standard_errors
 
-__all__ = ["Extras", "Measurements", "calibrate", "density_of", "measure"]
+__all__ = ["Extras", "Measurements", "calibrate", "density_of", "measure", "standard_errors"]
