@@ -69,7 +69,7 @@ def analyze(
     from qct.export.restore import result_of, saved_result
     from qct.interpret import adjust, draft, judge, person, references, uncertainties
     from qct.interpret import compare as trend
-    from qct.measure import Extras, calibrate, measure, standard_errors
+    from qct.measure import Extras, calibrate, measure, normalised, standard_errors
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import read_scan
@@ -97,11 +97,14 @@ def analyze(
             peel_mm=options.peel_mm,
             progress=told,
         )
+        numbers = counted.measured
+        if options.normalise:
+            numbers += normalised(scan.volume, segmentation.labels, profile=options.profile)
         calibration_hu = calibrate(scan.volume, segmentation.labels)
         errors = standard_errors(scan.volume, segmentation.labels, counted.histograms)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
-        verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu)
+        verdict, measured = judge(scan, segmentation, numbers, calibration_hu)
         usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
         measured = adjust(measured, usual)
     with clock.stage("show", "taking views"):

@@ -4,5 +4,14 @@ from qct.measure.calibration import calibrate
 from qct.measure.density import Extras, density_of
 from qct.measure.lungs import Measurements, measure
 from qct.measure.noise import standard_errors
+from qct.measure.normalised import normalised
 
-__all__ = ["Extras", "Measurements", "calibrate", "density_of", "measure", "standard_errors"]
+__all__ = [
+    "Extras",
+    "Measurements",
+    "calibrate",
+    "density_of",
+    "measure",
+    "normalised",
+    "standard_errors",
+]
