@@ -1,4 +1,4 @@
-"""Measure one phantom with three kernels, natively and normalised: how far does the kernel move LAA-950?
+"""Measure one phantom with three kernels, natively and normalised, to see how far a kernel moves LAA-950.
 
 python benchmarks/kernel_gap.py
 """
