@@ -13,14 +13,14 @@ from qct.measure.density import LOWEST_HU, N_BINS, count_regions, density, floor
 from qct.measure.pattern import pattern
 from qct.measure.statistics import HuCounts
 from qct.measure.thirds import thirds
-from qct.quantities import PATTERN_KEYS, PROFILES, QUANTITIES
+from qct.quantities import AIRWAY_KEYS, PATTERN_KEYS, PROFILES, QUANTITIES
 from qct.regions import AIRWAY, DENSE, LUNG_REGIONS, N_LABELS, WHOLE_LUNG, Region, Slab, label_names
 from qct.volume import Volume
 
 MIN_VOXELS = 1000
 """Fewer voxels than this say nothing about a region but its volume."""
 
-REGION_KEYS = tuple(key for key in QUANTITIES if key not in PATTERN_KEYS)
+REGION_KEYS = tuple(key for key in QUANTITIES if key not in (*PATTERN_KEYS, *AIRWAY_KEYS))
 """What is measured of every region."""
 
 
