@@ -59,12 +59,18 @@ class Flag(Enum):
     LUNG_ASYMMETRY = ("lung_asymmetry", "One lung is much smaller than the other.")
     LUNG_VOLUME_UNUSUAL = ("lung_volume_unusual", "Lung volume is outside the expected range.")
     DENSE_LUNG = ("dense_lung", "Part of the lung is airless.")
+    PLEURAL_FLUID = ("pleural_fluid", "What may be fluid lies between lung and ribs.")
     GAS_POCKET_REMOVED = ("gas_pocket_removed", "Gas outside the lung was cut from the lung mask.")
     LUNGS_JOINED = ("lungs_joined", "The lungs touched and were parted by shape.")
     AIRWAY_INCOMPLETE = (
         "airway_incomplete",
         "The airway tree was followed less far than expected.",
     )
+    LOBE_BRONCHUS_DISAGREES = (
+        "lobe_bronchus_disagrees",
+        "The bronchi that belong to the lobe by their branching run elsewhere.",
+    )
+    FEW_AIRWAYS = ("few_airways", "Too few airways could be measured, or they do not fit a line.")
     FISSURE_PARTLY_SEEN = ("fissure_partly_seen", "A lobe border follows a fissure seen in part.")
     FISSURE_NOT_SEEN = ("fissure_not_seen", "A lobe border is a population average.")
     LOBE_SIZE_UNUSUAL = ("lobe_size_unusual", "A lobe's share of the lung is unusual.")

@@ -27,11 +27,13 @@ COMMANDS = (
     "export",
     "import_labels",
     "send",
+    "sign",
     "coding",
     "codes",
     "quantities",
     "phantom",
     "train_prior",
+    "warmup",
 )
 """Modules of this package, in the order in which ``qct --help`` lists them."""
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
-from qct.kernels.compiled import kernel, parallel_kernel
+from qct.kernels.compiled import in_parts, kernel
 
 PER_UNIT = 10.0
 """Rows and columns of a disc table per unit of the blur's standard deviation."""
@@ -16,16 +15,15 @@ SPAN = 6.0
 """A disc table reaches so many standard deviations to either side of the edge."""
 
 
-@parallel_kernel
 def sample_rays(
     hu: npt.NDArray[np.int16],
     frames: npt.NDArray[np.float64],
     turns: npt.NDArray[np.float64],
     radii: npt.NDArray[np.float64],
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[np.float32]:
     """Read a volume, linearly between voxels, along rays in planes through points.
 
-    Letters: Z, Y, X grid; P points; D rays; S steps.
+    Letters: Z, Y, X grid, at least 2 each; P points; D rays; S steps.
 
     Parameters
     ----------
@@ -42,34 +40,41 @@ def sample_rays(
     profiles : (P, D, S) float32
         Outside the grid the edge is continued.
     """
-    nz, ny, nx = hu.shape
-    profiles = np.zeros((frames.shape[0], turns.shape[0], radii.size), np.float32)
-    for p in prange(frames.shape[0]):
+    profiles = np.zeros((len(frames), len(turns), radii.size), np.float32)
+    in_parts(_sample_rays, hu, frames, turns, radii, profiles)
+    return profiles
+
+
+@kernel
+def _sample_rays(
+    hu: npt.NDArray[np.int16],
+    frames: npt.NDArray[np.float64],
+    turns: npt.NDArray[np.float64],
+    radii: npt.NDArray[np.float64],
+    profiles: npt.NDArray[np.float32],
+    part: int,
+    parts: int,
+) -> None:
+    for p in range(part, frames.shape[0], parts):
         for d in range(turns.shape[0]):
             for s in range(radii.size):
-                c, t = radii[s] * turns[d, 0], radii[s] * turns[d, 1]
-                z = frames[p, 0, 0] + c * frames[p, 1, 0] + t * frames[p, 2, 0]
-                y = frames[p, 0, 1] + c * frames[p, 1, 1] + t * frames[p, 2, 1]
-                x = frames[p, 0, 2] + c * frames[p, 1, 2] + t * frames[p, 2, 2]
-                z, y, x = (
-                    min(max(z, 0.0), nz - 1.0),
-                    min(max(y, 0.0), ny - 1.0),
-                    min(max(x, 0.0), nx - 1.0),
-                )
-                iz, iy, ix = max(min(int(z), nz - 2), 0), max(min(int(y), ny - 2), 0), max(min(int(x), nx - 2), 0)
-                fz, fy, fx = z - iz, y - iy, x - ix
+                at = np.zeros(3)
+                low = np.zeros(3, np.int64)
+                for k in range(3):
+                    at[k] = frames[p, 0, k] + radii[s] * (
+                        turns[d, 0] * frames[p, 1, k] + turns[d, 1] * frames[p, 2, k]
+                    )
+                    at[k] = min(max(at[k], 0.0), hu.shape[k] - 1.0)
+                    low[k] = min(int(at[k]), hu.shape[k] - 2)
                 total = 0.0
-                for dz in range(min(2, nz)):
-                    for dy in range(min(2, ny)):
-                        for dx in range(min(2, nx)):
-                            share = (
-                                (fz if dz else 1 - fz)
-                                * (fy if dy else 1 - fy)
-                                * (fx if dx else 1 - fx)
-                            )
-                            total += share * hu[iz + dz, iy + dy, ix + dx]
+                for corner in range(8):
+                    dz, dy, dx = corner // 4, corner // 2 % 2, corner % 2
+                    fz, fy, fx = at[0] - low[0], at[1] - low[1], at[2] - low[2]
+                    share = (
+                        (fz if dz else 1 - fz) * (fy if dy else 1 - fy) * (fx if dx else 1 - fx)
+                    )
+                    total += share * hu[low[0] + dz, low[1] + dy, low[2] + dx]
                 profiles[p, d, s] = total
-    return profiles
 
 
 @kernel
@@ -177,12 +182,11 @@ def _misfit(
     return total / n_used
 
 
-@parallel_kernel
 def fit_walls(
     profiles: npt.NDArray[np.float32],
     table: npt.NDArray[np.float64],
     about: npt.NDArray[np.float64],
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[np.float64]:
     """Fit a blurred annulus (lumen, wall, lung) to every profile: least squares over its two radii.
 
     Letters: N profiles; S steps; R, C table.
@@ -206,33 +210,38 @@ def fit_walls(
     Notes
     -----
     A pattern search: both radii are moved together, apart and one by one, by steps that are halved from
-    0.4 mm down to 0.0125 mm. It needs no derivative of the table and cannot run away.
+    0.4 mm down to 0.0125 mm, whenever none of the moves helps. It needs no derivative of the table.
     """
-    fitted = np.zeros((profiles.shape[0], 3))
-    for n in prange(profiles.shape[0]):
+    fitted = np.zeros((len(profiles), 3))
+    in_parts(_fit_walls, profiles, table, about, fitted)
+    return fitted
+
+
+@kernel
+def _fit_walls(
+    profiles: npt.NDArray[np.float32],
+    table: npt.NDArray[np.float64],
+    about: npt.NDArray[np.float64],
+    fitted: npt.NDArray[np.float64],
+    part: int,
+    parts: int,
+) -> None:
+    moves = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, -1), (1, -1), (-1, 1))
+    for n in range(part, profiles.shape[0], parts):
         inner, outer = about[n, 0], about[n, 1]
         best = _misfit(profiles[n], table, about[n], inner, outer)
         step = 0.4
         while step > 0.01:
-            moved = True
-            n_moves = 0
-            while moved and n_moves < 30:
-                moved = False
-                n_moves += 1
-                for k in range(8):
-                    move_in = step * (0.0, 0.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0)[k]
-                    move_out = step * (1.0, -1.0, 0.0, 0.0, 1.0, -1.0, -1.0, 1.0)[k]
-                    if inner + move_in < 0.1 or outer + move_out < inner + move_in + 0.05:
-                        continue
-                    tried = _misfit(
-                        profiles[n], table, about[n], inner + move_in, outer + move_out
-                    )
-                    if tried < best:
-                        best = tried
-                        inner += move_in
-                        outer += move_out
-                        moved = True
-                        break
-            step *= 0.5
+            moved = False
+            for move_in, move_out in moves:
+                to_in, to_out = inner + step * move_in, outer + step * move_out
+                if to_in < 0.1 or to_out < to_in + 0.05:
+                    continue
+                tried = _misfit(profiles[n], table, about[n], to_in, to_out)
+                if tried < best:
+                    best, inner, outer = tried, to_in, to_out
+                    moved = True
+                    break
+            if not moved:
+                step *= 0.5
         fitted[n, 0], fitted[n, 1], fitted[n, 2] = inner, outer, math.sqrt(best)
-    return fitted

@@ -59,6 +59,9 @@ LEAST_LUMEN = 0.75
 LEAST_SECTORS = 0.4
 """Share of the rays that have to show the wall's outer edge; towards vessel and mediastinum it is hidden."""
 
+THICKER = 2.0
+"""A ray on which the wall is so many times the lower quartile of its place meets more than the wall."""
+
 ROUGHEST_HU = 110.0
 """A place whose profiles are further from the model is not measured (root mean square)."""
 
@@ -227,7 +230,7 @@ class _Scanner:
         sound = np.isfinite(inner) & (fitted[:, :, 2] < ROUGHEST_HU)
         walled = (sound & shown).mean(axis=1) >= LEAST_SECTORS
         radius = _equivalent(np.where(sound, fitted[:, :, 0], np.nan))
-        wall = _middle(np.where(sound & shown, fitted[:, :, 1] - fitted[:, :, 0], np.nan))
+        wall = _wall(np.where(sound & shown, fitted[:, :, 1] - fitted[:, :, 0], np.nan))
         half = _middle(np.where(shown, outer - inner, np.nan))
         good = (sound.mean(axis=1) >= LEAST_LUMEN) & (2 * radius >= SMALLEST_LUMEN_MM)
         lumens = [np.where(good, one, np.nan) for one in (2 * radius, 2 * _equivalent(inner))]
@@ -283,6 +286,14 @@ def _middle(values: Array) -> Array:
     some = np.isfinite(values).any(axis=1)
     middle[some] = np.nanmedian(values[some], axis=1)
     return middle
+
+
+def _wall(thickness: Array) -> Array:
+    """Median over the rays that meet the wall alone, and not a vessel behind it."""
+    thin = np.full((len(thickness), 1), np.nan)
+    some = np.isfinite(thickness).any(axis=1)
+    thin[some, 0] = np.nanpercentile(thickness[some], 25, axis=1)
+    return _middle(np.where(thickness <= THICKER * thin, thickness, np.nan))
 
 
 def _equivalent(radius: Array) -> Array:
