@@ -137,6 +137,11 @@ class AirwayBranch:
     line_mm: npt.NDArray[np.float64]
     radius_mm: npt.NDArray[np.float64]
 
+    @property
+    def length_mm(self) -> float:
+        """Length of the centre line."""
+        return float(np.linalg.norm(np.diff(self.line_mm, axis=0), axis=1).sum())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AirwayTree:

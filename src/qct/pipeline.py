@@ -176,7 +176,7 @@ def results(
     ReadError
         If they are asked for and the scan did not come as DICOM slices, or these are gone.
     """
-    from qct.export import analysis_json, measurements_csv, nifti_bytes
+    from qct.export import airways_csv, analysis_json, measurements_csv, nifti_bytes
     from qct.report import build, document_json
 
     document = build(analysis, language=language, paper=paper)
@@ -185,6 +185,7 @@ def results(
         "report.json": lambda: document_json(document),
         **_reports(document),
         "measurements.csv": lambda: measurements_csv(analysis).encode(),
+        "airways.csv": lambda: airways_csv(analysis).encode(),
         "analysis.json": lambda: analysis_json(analysis).encode(),
     }
     files = {}

@@ -326,7 +326,7 @@ def _airways(_profile: Profile) -> tuple[Quantity, ...]:
             "Airway branches followed (total airway count)",
             "1",
             0,
-            "Branches of the airway tree from one division to the next, trachea included, as far as it was followed.",
+            "Branches of the airway tree from one division to the next, trachea included, as far as followed.",
             "kirby2018",
         ),
         "airway_generations": (
@@ -368,8 +368,8 @@ def _airways(_profile: Profile) -> tuple[Quantity, ...]:
             "Pi10",
             "mm",
             2,
-            "Square root of the wall area of an airway of 10 mm inner perimeter, by regression over the measured "
-            f"airways of {low:.0f} to {high:.0f} mm.",
+            "Square root of the wall area of an airway of 10 mm inner perimeter, by regression over the "
+            f"measured airways of {low:.0f} to {high:.0f} mm.",
             "nakano2005",
         ),
         "pi10_airways": (

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from qct import __version__
+from qct.export.airways import airway_records
 from qct.findings import Analysis, Candidate, Measured, Reference
 from qct.flags import Flag, Status
 from qct.quantities import UNIT_WORDS, quantities_of
@@ -77,6 +78,7 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "references": [_fields(one) for one in analysis.references],
         "uncertainties": [_fields(one) for one in analysis.uncertainties],
         "fissures": {one.fissure.value: _fissure(one) for one in analysis.segmentation.fissures},
+        "airways": airway_records(analysis),
         "verdict": _verdict(analysis),
         "flags": _flags(analysis),
         "started": started,

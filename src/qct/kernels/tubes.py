@@ -70,9 +70,7 @@ def _sample_rays(
                 for corner in range(8):
                     dz, dy, dx = corner // 4, corner // 2 % 2, corner % 2
                     fz, fy, fx = at[0] - low[0], at[1] - low[1], at[2] - low[2]
-                    share = (
-                        (fz if dz else 1 - fz) * (fy if dy else 1 - fy) * (fx if dx else 1 - fx)
-                    )
+                    share = (fz if dz else 1 - fz) * (fy if dy else 1 - fy) * (fx if dx else 1 - fx)
                     total += share * hu[low[0] + dz, low[1] + dy, low[2] + dx]
                 profiles[p, d, s] = total
 
@@ -147,7 +145,7 @@ def find_edges(
 
 
 @kernel
-def read_disc(table: npt.NDArray[np.float64], distance: float, radius: float) -> float:
+def read_disc(table: npt.NDArray[np.float64], distance: float, radius: float) -> Any:
     """Read the share of a blurred disc at some distance from its middle; both in standard deviations."""
     row = min(radius * PER_UNIT, table.shape[0] - 1.0)
     column = (min(max(distance - radius, -SPAN), SPAN) + SPAN) * PER_UNIT

@@ -48,6 +48,7 @@ def is_walled(
     hu: npt.NDArray[np.int16],
     at: tuple[int, int, int],
     rays: npt.NDArray[np.int64],
+    n_steps: int,
     depth_hu: float,
     least: float,
 ) -> bool:
@@ -61,6 +62,8 @@ def is_walled(
     at : (int, int, int)
     rays : (D, S, 3) int64
         Voxel offsets along each ray, from near to far.
+    n_steps : int
+        How many steps of the rays are looked at.
     depth_hu : float
     least : float
         So many rays are enough.
@@ -68,7 +71,7 @@ def is_walled(
     Returns
     -------
     walled : bool
-        A ray that leaves the grid meets nothing.
+        A ray that leaves the grid counts as one that meets a wall: a tube may begin at the edge.
     """
     nz, ny, nx = hu.shape
     wall_hu = hu[at[0], at[1], at[2]] + depth_hu
@@ -76,13 +79,12 @@ def is_walled(
     for d in range(rays.shape[0]):
         if n_met + rays.shape[0] - d < least:
             return False
-        for s in range(rays.shape[1]):
+        for s in range(n_steps):
             z = at[0] + rays[d, s, 0]
             y = at[1] + rays[d, s, 1]
             x = at[2] + rays[d, s, 2]
-            if z < 0 or y < 0 or x < 0 or z >= nz or y >= ny or x >= nx:
-                break
-            if hu[z, y, x] >= wall_hu:
+            outside = z < 0 or y < 0 or x < 0 or z >= nz or y >= ny or x >= nx
+            if outside or hu[z, y, x] >= wall_hu:
                 n_met += 1
                 break
         if n_met >= least:
@@ -95,7 +97,7 @@ def part_front(
     front: npt.NDArray[np.int64],
     state: npt.NDArray[np.uint8],
 ) -> npt.NDArray[Any]:
-    """Number the parts of a front that do not touch (26 neighbours), from 1 in the order of their first voxel.
+    """Tell apart the parts of a front that do not touch (26 neighbours); from 1, by their first voxel.
 
     Letters: N voxels; Z, Y, X grid.
 
@@ -134,17 +136,17 @@ def part_front(
                     for x2 in range(max(x - 1, 0), min(x + 2, nx)):
                         if state[z2, y2, x2] != AHEAD:
                             continue
-                        n = place[(z2 * ny + y2) * nx + x2]
-                        if part_of[n] == 0:
-                            part_of[n] = n_parts
-                            stack[n_stack] = n
+                        beside = place[(z2 * ny + y2) * nx + x2]
+                        if part_of[beside] == 0:
+                            part_of[beside] = n_parts
+                            stack[n_stack] = beside
                             n_stack += 1
     return part_of
 
 
 @kernel
 def without_spurs(part: npt.NDArray[np.int64]) -> int:
-    """Number the parts of a front anew, leaving out (0) those of one voxel or under a fifth of the largest.
+    """Leave out (0) parts of one voxel or under a fifth of the largest, and number the others anew.
 
     Parameters
     ----------
@@ -180,8 +182,9 @@ def walk_branch(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], int]:
     """Let a front walk from its seeds until it ends, falls apart, or grows too large for its tube.
 
-    A free voxel is entered if it is dark enough and enough rays from it meet a wall. A layer is what is
-    entered within one step (the diagonal of a voxel) of path length.
+    A free voxel is entered if it is dark enough and enough rays from it meet a wall, either anywhere along the
+    rays, as in a lumen as wide as they are long, or close by, as in a narrow one. A layer is what is
+    entered within one step of path length, a tenth of a millimetre more than the diagonal of a voxel.
 
     Letters: Z, Y, X grid; M seeds; D, S as in `is_walled`; N entered voxels.
 
@@ -194,9 +197,10 @@ def walk_branch(
         Flat indices of the front to begin with.
     spacing_mm : (3,) float64
     rays : (D, S, 3) int64
-    rules : (6,) float64
-        Highest HU of lumen; by how much a wall is brighter than the lumen before it; least number of rays that meet a wall; largest number of
-        voxels of a layer; largest number of parts; largest number of layers.
+    rules : (8,) float64
+        Highest HU of lumen; by how much a wall is brighter than the lumen before it; least number of rays
+        that meet a wall; largest number of voxels of a layer; of parts of the front; of layers; by how
+        much a wall close by is brighter; how many steps of a ray are close by.
 
     Returns
     -------
@@ -224,8 +228,9 @@ def walk_branch(
                     + ((dx - 1) * spacing_mm[2]) ** 2
                 )
                 lengths[dz, dy, dx] = round(TENTHS * np.sqrt(squared))
-    step = lengths[0, 0, 0]
-    n_rings = step + 1
+    n_far, n_near = rays.shape[1], min(int(rules[7]), rays.shape[1])
+    step = lengths[0, 0, 0] + 1  # longer than any way to a neighbour, so that no layer stays empty
+    n_rings = step
     heads = np.full(n_rings, -1, np.int64)
     tails = np.full(n_rings, -1, np.int64)
     room = 1024
@@ -259,7 +264,9 @@ def walk_branch(
                 z, y, x = flat // (ny * nx), (flat // nx) % ny, flat % nx
                 if state[z, y, x] != FREE:
                     continue
-                if not is_walled(hu, (z, y, x), rays, rules[1], rules[2]):
+                at = (z, y, x)
+                near = is_walled(hu, at, rays, n_near, rules[6], rules[2])
+                if not near and not is_walled(hu, at, rays, n_far, rules[1], rules[2]):
                     state[z, y, x] = REFUSED
                     if n_refused == refused.size:
                         refused = np.concatenate((refused, np.zeros(n_refused, np.int64)))

@@ -59,6 +59,15 @@ LEAST_LUMEN = 0.75
 LEAST_SECTORS = 0.4
 """Share of the rays that have to show the wall's outer edge; towards vessel and mediastinum it is hidden."""
 
+THINNEST_MM = 0.15
+"""A fit that comes to a thinner wall has found none: where lung borders on lung."""
+
+OFF_SHARE = 1.05
+"""Blur draws the half maximum inwards; where it lies farther out than the model's radius, this is no lumen."""
+
+LIKE = float(np.log(1.7))
+"""The lumen is that which was followed: within this factor of its radius."""
+
 THICKER = 2.0
 """A ray on which the wall is so many times the lower quartile of its place meets more than the wall."""
 
@@ -207,9 +216,7 @@ class _Scanner:
         level = np.clip((seen - self.air_hu) / (WALL_HU - self.air_hu), 0, 2)
         flat = np.abs(rays @ self.normal) < 0.3
         widths = [
-            _crossing(line, 0.5) - _crossing(line, 0.1)
-            for line in level[flat]
-            if _is_edge(line)
+            _crossing(line, 0.5) - _crossing(line, 0.1) for line in level[flat] if _is_edge(line)
         ]
         if len(widths) >= N_RAYS:
             self.blur_mm = float(np.clip(np.median(widths) / 1.2816, *BLUR_LIMITS_MM))
@@ -223,19 +230,27 @@ class _Scanner:
         """Measure places of about one size."""
         seen, rays = self.profiles(places, _reach_mm(places))
         edges = self._edges(seen)
-        inner, peak, outer, _, foot = np.moveaxis(edges, 2, 0)
+        inner, outer, foot = edges[:, :, 0], edges[:, :, 2], edges[:, :, 4]
         lung = _middle(np.where(foot < LUNG_BELOW_HU, foot, np.nan))
         shown = np.isfinite(outer) & (foot < LUNG_BELOW_HU) & np.isfinite(inner)
         fitted = self._fit(seen, rays, edges, np.where(shown, lung[:, None], WALL_HU))
+        thickness = fitted[:, :, 1] - fitted[:, :, 0]
         sound = np.isfinite(inner) & (fitted[:, :, 2] < ROUGHEST_HU)
-        walled = (sound & shown).mean(axis=1) >= LEAST_SECTORS
+        sound &= ~shown | (thickness > THINNEST_MM)
         radius = _equivalent(np.where(sound, fitted[:, :, 0], np.nan))
-        wall = _wall(np.where(sound & shown, fitted[:, :, 1] - fitted[:, :, 0], np.nan))
-        half = _middle(np.where(shown, outer - inner, np.nan))
+        half = _equivalent(inner)
         good = (sound.mean(axis=1) >= LEAST_LUMEN) & (2 * radius >= SMALLEST_LUMEN_MM)
-        lumens = [np.where(good, one, np.nan) for one in (2 * radius, 2 * _equivalent(inner))]
-        walls = [np.where(good & walled, one, np.nan) for one in (wall, half)]
-        return _Cuts(places.branch, lumens[0], walls[0], lumens[1], walls[1])
+        good &= (half < OFF_SHARE * radius) & (np.abs(np.log(radius / places.radius_mm)) < LIKE)
+        walled = good & ((sound & shown).mean(axis=1) >= LEAST_SECTORS)
+        wall = _wall(np.where(sound & shown, thickness, np.nan))
+        wall_half = _middle(np.where(shown, outer - inner, np.nan))
+        return _Cuts(
+            places.branch,
+            lumen_mm=np.where(good, 2 * radius, np.nan),
+            wall_mm=np.where(walled, wall, np.nan),
+            lumen_fwhm_mm=np.where(good, 2 * half, np.nan),
+            wall_fwhm_mm=np.where(walled, wall_half, np.nan),
+        )
 
     def _edges(self, seen: npt.NDArray[np.float32]) -> Array:
         flat = find_edges(seen.reshape(-1, seen.shape[2]), STEP_MM, FOOT_MM)

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qct.findings import AirwayTree
+from qct.findings import AirwayBranch, AirwayTree
 from qct.regions import DENSE, LOBES
 from qct.volume import Volume
 
 TRUNK_SHARE = 0.6
 """A child that leads to so much of the tree is the trunk itself going on, not the middle lobe's bronchus."""
 
-BESIDE_MM = 3.0
-"""How far beside a bronchus the lobe that it runs in is looked up: past its wall."""
+FORWARD = 0.3
+"""The middle lobe's bronchus leads forward by more than this share of its way; the lower lobe's does not."""
+
+BESIDE_MM = 4.0
+"""How far beside the lumen of a bronchus the lobe that it runs in is looked up: past its wall."""
 
 LEAST_VOTES = 30
 """Fewer places than this do not tell where a bronchus ends."""
@@ -32,6 +35,7 @@ class Sketch:
 
     @property
     def length_mm(self) -> float:
+        """Length of the centre line."""
         return float(np.linalg.norm(np.diff(self.line[:, :3], axis=0), axis=1).sum())
 
 
@@ -43,6 +47,7 @@ class _Reach:
         for index, sketch in enumerate(sketches):
             if sketch.parent >= 0:
                 self.children[sketch.parent].append(index)
+        self.start = np.array([one.line[0, :3] for one in sketches])
         length = np.array([max(one.length_mm, 1e-6) for one in sketches])
         moment = np.array([one.line[:, :3].mean(0) for one in sketches]) * length[:, None]
         for index in range(len(sketches) - 1, 0, -1):
@@ -50,6 +55,11 @@ class _Reach:
             moment[sketches[index].parent] += moment[index]
         self.length = length
         self.middle = moment / length[:, None]
+
+    def forward(self, branch: int) -> float:
+        """Share of the way to what lies beyond a branch that goes forward, -1 (straight back) to 1."""
+        way = self.middle[branch] - self.start[branch]
+        return -float(way[1]) / max(float(np.linalg.norm(way)), 1e-9)
 
     def extreme(self, branches: list[int], axis: int) -> tuple[int, int]:
         """Return the branches that lead lowest and highest along an axis."""
@@ -68,8 +78,8 @@ def name_branches(sketches: Sequence[Sketch]) -> list[tuple[str, str]]:
     Notes
     -----
     The two largest subtrees of the trachea are the sides. Of the right main bronchus the subtree that leads
-    highest is the upper lobe's; below, the one that leads farthest forward is the middle lobe's, unless it is
-    the trunk itself. On the left, the subtree that leads highest is the upper lobe's.
+    highest is the upper lobe's; below, what leads forward is the middle lobe's, unless it is the trunk itself
+    that goes on below a bronchus to the back. On the left, the subtree that leads highest is the upper lobe's.
     """
     reach = _Reach(sketches)
     names = ["trachea"] + [""] * (len(sketches) - 1)
@@ -89,19 +99,21 @@ def _right(reach: _Reach, main: int, names: list[str]) -> dict[int, str]:
     children = reach.children[main]
     if len(children) < 2:
         return {}
-    trunk, upper = reach.extreme(children, axis=0)
+    trunk, _ = reach.extreme(children, axis=0)
     names[trunk] = "intermediate"
     roots = {one: "right_upper_lobe" for one in children if one != trunk}
-    while len(reach.children[trunk]) > 1:
-        children = reach.children[trunk]
-        forward, _ = reach.extreme(children, axis=1)
-        total = sum(float(reach.length[one]) for one in children)
-        is_trunk = float(reach.length[forward]) > TRUNK_SHARE * total
-        roots |= {one: "right_lower_lobe" for one in children if one != forward}
-        if not is_trunk or len(reach.children[forward]) < 2:
-            roots[forward] = "right_middle_lobe"
+    while children := reach.children[trunk]:
+        ahead = [one for one in children if reach.forward(one) > FORWARD]
+        behind = [one for one in children if one not in ahead]
+        large = max(children, key=lambda one: (float(reach.length[one]), -one))
+        goes_on = reach.length[large] > TRUNK_SHARE * reach.length[children].sum()
+        roots |= dict.fromkeys(behind, "right_lower_lobe")
+        if not (reach.children[large] and (not ahead or (large in ahead and behind and goes_on))):
+            roots |= dict.fromkeys(ahead, "right_middle_lobe")
             break
-        trunk = forward
+        roots |= dict.fromkeys([one for one in ahead if one != large], "right_middle_lobe")
+        roots.pop(large, None)
+        trunk = large
     return roots
 
 
@@ -140,22 +152,35 @@ def bronchi_in_lobes(
     numbers = {region.key: int(region.labels[0]) for region in LOBES}
     shares = {}
     for lobe, number in numbers.items():
-        lines = [one.line_mm[1:] for one in tree.branches if one.lobe == lobe and one.name != lobe]
-        if not lines:
+        places = [_beyond_hilum(one) for one in tree.branches if one.lobe == lobe]
+        if not places:
             continue
-        index = (np.concatenate(lines) - volume.origin_mm) @ to_index
-        met = _lobes_beside(index, labels, volume)
+        line, radius = (np.concatenate(column) for column in zip(*places, strict=True))
+        met = _lobes_beside((line - volume.origin_mm) @ to_index, radius, labels, volume)
         if met.size >= LEAST_VOTES:
             shares[lobe] = float(np.mean(met == number))
     return shares
 
 
+def _beyond_hilum(branch: AirwayBranch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the places that count: of a lobar bronchus, which begins outside its lobe, the second half."""
+    first = len(branch.line_mm) // 2 if branch.name else 1
+    return branch.line_mm[first:], branch.radius_mm[first:]
+
+
 def _lobes_beside(
-    index: npt.NDArray[np.float64], labels: npt.NDArray[np.uint8], volume: Volume
+    index: npt.NDArray[np.float64],
+    radius_mm: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.uint8],
+    volume: Volume,
 ) -> npt.NDArray[np.uint8]:
     """Lobe numbers on six sides of every point, where there is a lobe."""
-    aside = np.concatenate([np.eye(3), -np.eye(3)]) * (BESIDE_MM / np.array(volume.spacing_mm))
-    at = np.rint(index[:, None] + aside).astype(np.int64).reshape(-1, 3)
+    aside = np.concatenate([np.eye(3), -np.eye(3)]) / np.array(volume.spacing_mm)
+    at = (
+        np.rint(index[:, None] + (radius_mm[:, None, None] + BESIDE_MM) * aside)
+        .astype(np.int64)
+        .reshape(-1, 3)
+    )
     z, y, x = at[((at >= 0) & (at < labels.shape)).all(axis=1)].T
     met = labels[z, y, x] % DENSE
     return np.asarray(met[(met >= 1) & (met <= 5)])

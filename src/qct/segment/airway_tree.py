@@ -8,7 +8,6 @@ dark, the rays find no wall, and where inflamed lung looks like one the front fa
 """
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +16,7 @@ from scipy import ndimage
 
 from qct.findings import AirwayBranch, AirwayTree
 from qct.kernels.draw import mark_capsules
-from qct.kernels.wavefront import FREE, LEAKED, SPLIT, TAKEN, smooth_slices, walk_branch
+from qct.kernels.wavefront import ENDED, FREE, LEAKED, SPLIT, TAKEN, smooth_slices, walk_branch
 from qct.regions import Label
 from qct.segment.airway_names import Sketch, name_branches
 from qct.segment.morphology import Box, Spacing, box_around
@@ -57,6 +56,12 @@ N_RAYS = 42
 REACH = (1.5, 2.0)
 """A ray reaches so many radii of the branch before, and so many mm, to the far side of a lumen and its wall."""
 
+NEAR_MM = 4.0
+"""A narrow lumen has its wall so close by."""
+
+NARROW_MM2 = 16.0
+"""Where a wider branch ends, what goes on from there is looked for as a branch of half the area."""
+
 GROWTH = 1.9
 """A layer of so many times the area that a branch may have counts as leaked."""
 
@@ -73,7 +78,7 @@ BLUR_MM = 0.8
 """Standard deviation of the blur of scanner and smoothing, about: what it leaves of the air in a lumen."""
 
 BRIGHT_HU = (120.0, 650.0)
-"""The darkest voxels of a branch may be so much brighter than tracheal air, and what blur takes away so much."""
+"""How much brighter than tracheal air the darkest voxels of a branch may be, and what blur may add to that."""
 
 SHORT_MM = 4.5
 """A narrow branch that divides again sooner is a leak."""
@@ -129,10 +134,12 @@ class _Reached:
 class _Tracker:
     """Grows the tree in one box of the scan."""
 
-    def __init__(self, hu: npt.NDArray[np.int16], state: npt.NDArray[np.uint8], spacing_mm: Spacing):
+    def __init__(
+        self, hu: npt.NDArray[np.int16], state: npt.NDArray[np.uint8], spacing_mm: Spacing
+    ):
         self.hu, self.state = hu, state
         self.spacing_mm = np.array(spacing_mm)
-        self.step_mm = round(10 * float(np.linalg.norm(spacing_mm))) / 10
+        self.step_mm = (round(10 * float(np.linalg.norm(spacing_mm))) + 1) / 10
         self.voxel_mm2 = float(np.prod(spacing_mm)) / self.step_mm
         self.rim_mm = EDGE_VOXELS * float(np.sqrt(spacing_mm[1] * spacing_mm[2]))
         self.least_depth_hu = 0.0
@@ -155,6 +162,9 @@ class _Tracker:
         reached = self._best(walk.seeds, walk.limit_mm2)
         walk.voxels, walk.layer = reached.voxels, reached.layer
         self.state.reshape(-1)[walk.voxels] = TAKEN
+        self._seal(walk.voxels[walk.layer < walk.n_layers - 1])
+        if reached.outcome == ENDED and walk.n_layers and walk.limit_mm2 > NARROW_MM2:
+            return [_Walk(index, walk.voxels[walk.layer >= walk.n_layers - 2], walk.limit_mm2 / 2)]
         if reached.outcome != SPLIT:
             return []
         limit = walk.limit_mm2
@@ -170,16 +180,24 @@ class _Tracker:
             for part in parts
         ]
 
+    def _seal(self, voxels: Voxels) -> None:
+        """Take the rim of a lumen too, which was too bright to enter: a child must not flow back along it."""
+        _, ny, nx = self.hu.shape
+        steps = np.arange(-1, 2)
+        around = (steps[:, None, None] * ny + steps[:, None]) * nx + steps
+        rim = np.clip(voxels[:, None] + around.reshape(-1), 0, self.hu.size - 1)
+        self.state.reshape(-1)[rim] = TAKEN
+
     def _best(self, seeds: Voxels, limit_mm2: float) -> _Reached:
         """Walk with the most liberal depth that does not leak; the farthest of the leaking ones otherwise."""
         radius = float(np.sqrt(limit_mm2 / np.pi))
         rays = self._rays_of(REACH[0] * radius + REACH[1])
         at_2mm, per_mm, most = WIDE_DEPTH_HU
-        least = max(self.least_depth_hu, min(at_2mm + per_mm * (radius - 2), most))
-        depths = [depth for depth in DEPTHS_HU if depth >= least] or [DEPTHS_HU[-1]]
+        wide = min(at_2mm + per_mm * (radius - 2), most)
+        depths = [depth for depth in DEPTHS_HU if depth >= self.least_depth_hu]
         best = None
-        for depth in depths:
-            reached = self._try(seeds, limit_mm2, rays, depth)
+        for depth in depths or DEPTHS_HU[-1:]:
+            reached = self._try(seeds, limit_mm2, rays, (depth, max(depth, wide)))
             short = radius < NARROW_MM and reached.n_layers * self.step_mm < SHORT_MM
             leaked = reached.outcome == LEAKED or (reached.outcome == SPLIT and short)
             if not leaked and self._holds_air(reached):
@@ -201,14 +219,21 @@ class _Tracker:
 
     def radius_mm(self, n_voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Radius of the lumen whose layer has so many voxels."""
-        return np.sqrt(n_voxels * self.voxel_mm2 / np.pi) + self.rim_mm
+        return np.asarray(np.sqrt(n_voxels * self.voxel_mm2 / np.pi) + self.rim_mm)
 
     def _try(
-        self, seeds: Voxels, limit_mm2: float, rays: npt.NDArray[np.int64], depth: float
+        self,
+        seeds: Voxels,
+        limit_mm2: float,
+        rays: npt.NDArray[np.int64],
+        depths_hu: tuple[float, float],
     ) -> _Reached:
+        """Walk once; the depths are those of walls close by, and anywhere along the rays."""
         most = (GROWTH * limit_mm2 + SPARE_MM2) / self.voxel_mm2
+        walls = (depths_hu[1], WALLED_SHARE * N_RAYS)
+        near = (depths_hu[0], np.ceil(NEAR_MM / min(self.spacing_mm)))
         rules = np.array(
-            [LUMEN_BELOW_HU, depth, WALLED_SHARE * N_RAYS, most, MOST_PARTS, LONGEST_WALK], np.float64
+            [LUMEN_BELOW_HU, *walls, most, MOST_PARTS, LONGEST_WALK, *near], np.float64
         )
         voxels, layer, part, outcome = walk_branch(
             self.hu, self.state, seeds, self.spacing_mm, rays, rules
@@ -242,7 +267,8 @@ def ray_offsets(reach_mm: float, spacing_mm: Spacing) -> npt.NDArray[np.int64]:
     directions = np.column_stack([up, flat * np.sin(turn), flat * np.cos(turn)])
     step = min(spacing_mm)
     along = np.arange(1, int(np.ceil(reach_mm / step)) + 1) * step
-    return np.rint(directions[:, None] * along[:, None] / np.array(spacing_mm)).astype(np.int64)
+    offsets = np.rint(directions[:, None] * along[:, None] / np.array(spacing_mm))
+    return np.asarray(offsets, np.int64)
 
 
 # --- the tree -----------------------------------------------------------------------------------
@@ -265,7 +291,7 @@ def follow_airways(
     labels : (Z, Y, X) uint8
         With `Label.AIRWAY` at the lumen and wall of every branch that was followed.
     None
-        Where no slice shows a trachea to begin with.
+        Where no slice shows a trachea to begin with, or nothing can be followed from it.
     """
     start = _trachea(volume, labels)
     if start is None:
@@ -281,6 +307,8 @@ def follow_airways(
     _, dy, dx = volume.spacing_mm
     walks = tracker.grow(np.flatnonzero(lumen) + z * lumen.size, float(lumen.sum()) * dy * dx)
     sketches = _tidied(walks, tracker)
+    if len(sketches[0].line) < 2:
+        return None
     tree = _tree(sketches, volume, box)
     return tree, _with_airways(labels, sketches, volume, box, walks)
 
@@ -347,21 +375,27 @@ def _layers(walk: _Walk, tracker: _Tracker) -> npt.NDArray[np.float64]:
     return np.column_stack([*middle, tracker.radius_mm(counts)])
 
 
-def _sketches(
-    layers: list[npt.NDArray[np.float64]], children: list[list[int]]
-) -> list[Sketch]:
-    """Number the branches that are left, parents first, with smooth lines that begin where the parent ends."""
+def _sketches(layers: list[npt.NDArray[np.float64]], children: list[list[int]]) -> list[Sketch]:
+    """Put the branches in order, parents first, with smooth lines that begin where the parent ends."""
     sketches: list[Sketch] = []
     queue = deque([(0, -1)])
     while queue:
         index, parent = queue.popleft()
         line = layers[index]
+        if children[index]:
+            line = _before_division(line)
         if parent >= 0:
             line = np.concatenate([sketches[parent].line[-1:], line])
             line[0, 3] = line[1, 3]
         sketches.append(Sketch(parent, smoothed(line)))
         queue.extend((child, len(sketches) - 1) for child in children[index])
     return sketches
+
+
+def _before_division(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """End a line where its tube begins to divide: the front falls apart about a radius later, at the spur."""
+    ahead = np.linalg.norm(line[:, :3] - line[-1, :3], axis=1)
+    return line[: max(2, int(np.count_nonzero(ahead > line[:, 3])))]
 
 
 def smoothed(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -377,7 +411,7 @@ def _tree(sketches: list[Sketch], volume: Volume, box: Box) -> AirwayTree:
     names = name_branches(sketches)
     corner = np.array([side.start for side in box])
     spacing = np.array(volume.spacing_mm)
-    branches = []
+    branches: list[AirwayBranch] = []
     for sketch, (name, lobe) in zip(sketches, names, strict=True):
         index = sketch.line[:, :3] / spacing + corner
         generation = branches[sketch.parent].generation + 1 if sketch.parent >= 0 else 0

@@ -61,7 +61,9 @@ def _checked(found: Segmentation, volume: Volume) -> Segmentation:
     """Compare the lobes with the bronchi, which know nothing of them."""
     assert found.airways is not None
     shares = bronchi_in_lobes(found.airways, found.labels, volume)
-    doubts = {lobe: frozenset({Flag.LOBE_BRONCHUS_DISAGREES}) for lobe in lobes_that_disagree(shares)}
+    doubts = {
+        lobe: frozenset({Flag.LOBE_BRONCHUS_DISAGREES}) for lobe in lobes_that_disagree(shares)
+    }
     region_flags = {
         key: found.region_flags.get(key, frozenset()) | doubts.get(key, frozenset())
         for key in {**found.region_flags, **doubts}
