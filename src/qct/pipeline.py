@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -11,12 +11,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from qct import __version__
-from qct.findings import Analysis, Progress, no_progress
+from qct.findings import Analysis, Change, Progress, no_progress
 from qct.options import Options
 from qct.order import Order
 from qct.signature import Signature, SignedStatement
 
 if TYPE_CHECKING:
+    from qct.findings import Scan
     from qct.report import Document
     from qct.report.document import Drafted
 
@@ -33,6 +34,7 @@ def analyze(
     options: Options | None = None,
     labels: Path | None = None,
     order: Order | None = None,
+    priors: Sequence[Path] = (),
     progress: Progress = no_progress,
 ) -> Analysis:
     """Read, segment, measure and interpret one scan.
@@ -47,6 +49,8 @@ def analyze(
         A segmentation to measure with, instead of finding the regions.
     order : Order, optional
         What people say about the study; shown in the report.
+    priors : sequence of Path
+        Result folders of earlier scans, to compare with.
     progress : callable
         Told what is being done, and the share of the whole that is done (0 to 1).
 
@@ -62,7 +66,9 @@ def analyze(
     SegmentError
         If it does not show lungs.
     """
+    from qct.export.restore import result_of, saved_result
     from qct.interpret import adjust, draft, judge, person, references, uncertainties
+    from qct.interpret import compare as trend
     from qct.measure import Extras, calibrate, measure, measure_airways
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
@@ -71,10 +77,12 @@ def analyze(
     from qct.segment.imported import import_segmentation
 
     options = options or Options()
+    earlier = [saved_result(folder) for folder in priors]
     _use_threads(options.threads)
     clock = _Clock(progress)
     with clock.stage("read", "reading") as told:
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
+        _check_order(order, scan)
     with clock.stage("segment", "segmenting") as told:
         if labels is not None:
             segmentation = import_segmentation(labels, scan)
@@ -104,7 +112,7 @@ def analyze(
         views = take_views(scan.volume, segmentation.labels)
         projections = project(scan.volume, segmentation.labels)
         surfaces = render(scan.volume, segmentation.labels)
-    return Analysis(
+    analysis = Analysis(
         scan=scan,
         segmentation=segmentation,
         measured=measured,
@@ -122,6 +130,66 @@ def analyze(
         statements=draft(measured, usual),
         order=order,
     )
+    if earlier:
+        analysis = replace(analysis, changes=trend([*earlier, result_of(analysis)]))
+    return analysis
+
+
+def compare(
+    paths: Sequence[Path], *, options: Options | None = None, progress: Progress = no_progress
+) -> tuple[Change, ...]:
+    """Compare result folders, or scans, of one person; a scan is analyzed first, and its result not kept.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Two or more, the baseline first.
+    options : Options, optional
+        For the scans among them; results keep their own.
+
+    Raises
+    ------
+    ReadError, SegmentError
+        As `analyze`, and if a result cannot be read.
+    """
+    from qct.export.restore import result_of, saved_result
+    from qct.interpret import compare as trend
+
+    results = []
+    for done, path in enumerate(paths):
+
+        def told(doing: str, share: float, done: int = done) -> None:
+            progress(doing, (done + share) / len(paths))
+
+        if (path / "analysis.json").is_file():
+            results.append(saved_result(path))
+        else:
+            results.append(result_of(analyze(path, options=options, progress=told)))
+    return trend(results)
+
+
+def comparison_files(changes: Sequence[Change], profile: str) -> dict[str, bytes]:
+    """Turn a comparison into the files of its folder: file name to content."""
+    from qct.export.changes import comparison_csv, comparison_json
+    from qct.report.comparison import comparison_html
+
+    return {
+        "comparison.html": comparison_html(changes, profile),
+        "comparison.csv": comparison_csv(changes, profile).encode(),
+        "comparison.json": comparison_json(changes, profile).encode(),
+    }
+
+
+def _check_order(order: Order | None, scan: "Scan") -> None:
+    """Refuse an order that names another patient than the scan."""
+    from qct.errors import IdentityError
+
+    wanted, known = order and order.patient_id, scan.patient.patient_id
+    if wanted and known and wanted != known:
+        raise IdentityError(
+            "the order is for another patient than the scan",
+            hint="Hand in the order of this examination.",
+        )
 
 
 def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Analysis:
@@ -157,6 +225,7 @@ def results(
     dicom: bool = False,
     language: str = "en",
     paper: str = "a4",
+    started: str | None = None,
 ) -> dict[str, bytes]:
     """Turn an analysis into the files of its result folder: file name to content.
 
@@ -168,6 +237,8 @@ def results(
         Also make the DICOM objects that join the study, in a folder ``dicom``.
     language, paper : str
         As in `qct.report.build`.
+    started : str, optional
+        When the run began (ISO 8601), for ``analysis.json``.
 
     Raises
     ------
@@ -186,7 +257,7 @@ def results(
         **_reports(document),
         "measurements.csv": lambda: measurements_csv(analysis).encode(),
         "airways.csv": lambda: airways_csv(analysis).encode(),
-        "analysis.json": lambda: analysis_json(analysis).encode(),
+        "analysis.json": lambda: analysis_json(analysis, started=started).encode(),
     }
     files = {}
     for done, (name, make) in enumerate(makers.items()):

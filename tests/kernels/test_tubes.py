@@ -42,6 +42,14 @@ def test_find_edges_agrees_with_its_reference(inner, wall):
     np.testing.assert_allclose(edges[[0, 2]], reference.half_maximum(line, STEP_MM), atol=0.02)
 
 
+def test_the_edges_of_a_jagged_profile_lie_halfway_between_its_darkest_values_and_its_peak():
+    line = np.array([[-900, -890, -950, -200, 0, -400, -860, -850, -840]], np.float32)
+    inner, peak, outer, top, foot = find_edges(line, 1.0, 3.0)[0]
+    assert (peak, top, foot) == (4, 0, -860)
+    assert inner == pytest.approx(2 + (950 - 475) / 750)
+    assert outer == pytest.approx(5 + 30 / 460)
+
+
 def test_find_edges_finds_no_wall_where_nothing_rises():
     edges = find_edges(np.full((1, 20), -850, np.float32), STEP_MM, 3.0)
     assert np.isnan(edges).all()

@@ -92,13 +92,13 @@ def find_edges(
     profiles : (N, S) float32
         From the middle outwards.
     step_mm, reach_mm : float
-        Distance of samples; how far beyond the peak its foot is looked for.
+        Distance of samples; how far beyond the peak its foot is looked for, at least one step.
 
     Returns
     -------
     edges : (N, 5) float64
         Distance (mm) of the inner edge, the peak and the outer edge; HU of the peak and of the foot beyond it.
-        NaN where there is no peak; the outer edge is NaN where the profile does not fall halfway.
+        NaN where there is no peak.
     """
     n_profiles, n_steps = profiles.shape
     reach = int(reach_mm / step_mm)
@@ -120,7 +120,7 @@ def find_edges(
             ):
                 peak = s
                 break
-        if peak < 0 or peak <= low:
+        if peak < 0:
             continue
         foot = peak
         for s in range(peak + 1, min(peak + reach, n_steps - 1) + 1):
@@ -128,19 +128,17 @@ def find_edges(
                 foot = s
         inner = 0.5 * (line[low] + line[peak])
         s = peak
-        while s > low and line[s - 1] > inner:
+        while line[s - 1] > inner:  # the darkest value before the peak ends this
             s -= 1
-        if s > 0:
-            edges[n, 0] = step_mm * (s - (line[s] - inner) / max(line[s] - line[s - 1], 1e-6))
+        edges[n, 0] = step_mm * (s - (line[s] - inner) / (line[s] - line[s - 1]))
         edges[n, 1] = step_mm * peak
         edges[n, 3] = line[peak]
         edges[n, 4] = line[foot]
         outer = 0.5 * (line[peak] + line[foot])
         s = peak
-        while s < foot and line[s + 1] > outer:
+        while line[s + 1] > outer:  # the foot ends this
             s += 1
-        if s < foot:
-            edges[n, 2] = step_mm * (s + (line[s] - outer) / max(line[s] - line[s + 1], 1e-6))
+        edges[n, 2] = step_mm * (s + (line[s] - outer) / (line[s] - line[s + 1]))
     return edges
 
 

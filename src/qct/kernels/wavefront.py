@@ -75,21 +75,22 @@ def is_walled(
     """
     nz, ny, nx = hu.shape
     wall_hu = hu[at[0], at[1], at[2]] + depth_hu
-    n_met = 0
+    n_missed = 0
     for d in range(rays.shape[0]):
-        if n_met + rays.shape[0] - d < least:
-            return False
+        met = False
         for s in range(n_steps):
             z = at[0] + rays[d, s, 0]
             y = at[1] + rays[d, s, 1]
             x = at[2] + rays[d, s, 2]
             outside = z < 0 or y < 0 or x < 0 or z >= nz or y >= ny or x >= nx
             if outside or hu[z, y, x] >= wall_hu:
-                n_met += 1
+                met = True
                 break
-        if n_met >= least:
-            return True
-    return n_met >= least
+        if not met:
+            n_missed += 1
+            if n_missed > rays.shape[0] - least:
+                return False
+    return True
 
 
 @kernel
@@ -233,7 +234,7 @@ def walk_branch(
     n_rings = step
     heads = np.full(n_rings, -1, np.int64)
     tails = np.full(n_rings, -1, np.int64)
-    room = 1024
+    room = 64
     place = np.zeros(room, np.int64)
     behind = np.full(room, -1, np.int64)
     n_queued = 0

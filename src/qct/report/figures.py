@@ -136,7 +136,7 @@ def draw_histogram(histograms: Sequence[Histogram], say: Wording) -> bytes:
     """Draw the density distribution of each lung; PNG."""
     width, height, left, bottom = round(0.75 * canvas.WIDTH), 360, 78, 62
     page = Image.new("RGB", (width, height), "white")
-    box = (left, 12, width - 14, height - bottom)
+    box = (left, 40, width - 34, height - bottom)
     curves = [
         (one, _percent_per_hu(one))
         for one in histograms
@@ -339,7 +339,7 @@ def _axes(page: Image.Image, box: tuple[int, int, int, int], top: float, say: Wo
         pen.line((left - 6, y, left, y), fill=canvas.INK, width=2)
         canvas.write(page, (left - 10, y), say.number(f"{share * top:g}"), points=6.5, anchor="rm")
     canvas.write(page, ((left + right) / 2, page.height - 4), "HU", anchor="ms")
-    canvas.write(page, (left + 8, upper - 4), say("words.histogram_axis"), points=6.5)
+    canvas.write(page, (0, 0), say("words.histogram_axis"), points=6.5)
 
 
 def _curve(page: Image.Image, points: list[tuple[float, float]], region: Region) -> None:

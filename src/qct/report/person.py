@@ -74,11 +74,18 @@ def patient_facts(analysis: Analysis, say: Wording) -> Rows:
             ("weight", measure(patient.weight_kg, "kg", say)),
             ("time", study.time),
             ("institution", given(study.institution)),
-            ("study_uid", study.study_uid),
-            ("series_uid", analysis.scan.acquisition.series_uid),
         ),
         say,
     )
+
+
+def uids_in_words(analysis: Analysis, say: Wording) -> str:
+    """Return study and series UID in one line: each is too long for a column."""
+    uids = {
+        "study_uid": analysis.scan.study.study_uid,
+        "series_uid": analysis.scan.acquisition.series_uid,
+    }
+    return "; ".join(f"{say(f'facts.{key}')} {uid}" for key, uid in uids.items() if uid)
 
 
 def technique(analysis: Analysis, say: Wording) -> Rows:

@@ -27,7 +27,7 @@ from qct.report.figures import (
 )
 from qct.report.numbers import NONE, UNCONFIRMED, Numbers
 from qct.report.page_one import MOST_REASONS, reasons_in_words
-from qct.report.person import order_facts, patient_facts, technique
+from qct.report.person import order_facts, patient_facts, technique, uids_in_words
 from qct.report.wording import NO_BREAK_SPACE, Wording
 
 COLUMNS = (
@@ -77,12 +77,12 @@ def sections(analysis: Analysis, say: Wording) -> list[Block]:
     return [
         *_clinical(analysis, say),
         *_technique(analysis, say),
-        *_images(analysis, say),
         *_lobes(analysis, say),
         *_thirds(analysis, say),
+        *_images(analysis, say),
         *_rows(analysis, say, "pattern", WHOLE_LUNG, PATTERN),
         *_histogram(analysis, say),
-        *_rows(analysis, say, "airways", AIRWAY, ("",)),
+        *_airways(analysis, say),
         *_vessels(analysis, say),
         *_rows(analysis, say, "paired", WHOLE_LUNG, PAIRED),
         *_planning(analysis, say),
@@ -105,6 +105,9 @@ def _technique(analysis: Analysis, say: Wording) -> list[Block]:
         Heading(say("headings.technique")),
         Facts((*patient_facts(analysis, say), *technique(analysis, say))),
     ]
+    uids = uids_in_words(analysis, say)
+    if uids:
+        blocks.append(Paragraph(uids))
     reasons = reasons_in_words(analysis, say)
     if len(reasons) > MOST_REASONS:
         blocks += [Heading(say("headings.quality")), Bullets(reasons[MOST_REASONS:])]
@@ -204,6 +207,12 @@ def _listed(
     header = (say("words.quantity"), say.region(region.key), say("words.definition"))
     table = Table(header, rows, numbers.notes(), words=frozenset({2}), name=heading)
     return [Heading(heading), table]
+
+
+def _airways(analysis: Analysis, say: Wording) -> list[Block]:
+    keys = _keys(analysis, AIRWAY, ("",))
+    own = tuple(key for key in keys if key not in ("volume_ml", "dense_percent"))
+    return _listed(analysis, say, "airways", AIRWAY, own)
 
 
 def _vessels(analysis: Analysis, say: Wording) -> list[Block]:

@@ -62,12 +62,11 @@ class Wording:
 
     def definition(self, row: Quantity) -> str:
         """Return what a quantity means."""
-        return self._named("definitions", row.key, row.definition)
+        return unbroken(self._named("definitions", row.key, row.definition))
 
     def reason(self, flag: Flag, english: str) -> str:
         """Return a reason of the verdict; another language says the doubt, then the English figures."""
-        doubt = self._named("reasons", flag.key, "")
-        return f"{doubt} [{english}]" if doubt else english
+        return self("words.reason", what=self(f"flags.{flag.key}"), english=english)
 
     def refusal(self, english: str) -> str:
         """Return why a reference does not apply, word by word where the language has the words."""
