@@ -1,5 +1,6 @@
-"""Density and volume of regions, from counts."""
+"""Density and volume of regions, from counts; lumen and wall of the airways."""
 
+from qct.measure.airways import AirwaySizes, measure_airways
 from qct.measure.calibration import calibrate
 from qct.measure.density import Extras, density_of
 from qct.measure.lungs import Measurements, measure
@@ -7,11 +8,13 @@ from qct.measure.noise import standard_errors
 from qct.measure.normalised import normalised
 
 __all__ = [
+    "AirwaySizes",
     "Extras",
     "Measurements",
     "calibrate",
     "density_of",
     "measure",
+    "measure_airways",
     "normalised",
     "standard_errors",
 ]
