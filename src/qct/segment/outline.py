@@ -42,7 +42,7 @@ FLUID_BELOW_HU = 12
 WIDEST_GAP_MM = 80.0
 """On a ray no more airless lung than this lies between aerated lung and ribs; liver and heart are wider."""
 
-DENTED_SHARE = 0.1
+DENTED_SHARE = 0.25
 """So much of airless lung at the ribs lies where the aerated lung's outer face is dented; muscle never does."""
 
 FRONT_DEG = 25.0
