@@ -11,7 +11,10 @@ from qct.errors import WriteError
 
 SERIES_FOLDER, TRUTH_FILE = "dicom", "truth.json"
 
-PRESET_NAMES = ("healthy", "mild", "severe", "one-lung", "ild", "valve", "pneumonia")
+PRESET_NAMES = (
+    *("healthy", "mild", "severe", "paraseptal", "panlobular", "one-lung", "ild"),
+    *("valve-candidate", "pneumonia", "tumour", "paediatric-size"),
+)
 
 SETTINGS: dict[str, tuple[type, str]] = {
     "seed": (int, "which person (default 7)"),
