@@ -11,7 +11,9 @@ import numpy.typing as npt
 from qct.acquisition import Acquisition, Patient, Study
 from qct.flags import Flag, Status, Weight
 from qct.options import Options
+from qct.order import Order
 from qct.regions import Fissure
+from qct.signature import Signature
 from qct.volume import Volume
 
 Progress = Callable[[str, float], None]
@@ -190,10 +192,33 @@ class Projection:
         ``laa950_coronal`` and the like.
     values : (H, W) float32
         NaN outside the lung.
+    labels : (H, W) uint8 or None
+        Region number met first along the line of sight, where something shows the lobes.
     """
 
     name: str
     values: npt.NDArray[np.float32]
+    pixel_mm: tuple[float, float]
+    labels: npt.NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """The outside of the lungs, seen from one side without perspective.
+
+    Attributes
+    ----------
+    name : str
+        ``lobes_front``, ``lobes_right`` or ``lobes_left``.
+    labels : (H, W) uint8
+        Region number that is seen; 0 where there is no lung.
+    shade : (H, W) float32
+        Brightness of the lit surface, 0 to 1.
+    """
+
+    name: str
+    labels: npt.NDArray[np.uint8]
+    shade: npt.NDArray[np.float32]
     pixel_mm: tuple[float, float]
 
 
@@ -291,6 +316,103 @@ class Uncertainty:
     confirmed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One thing that numbers say; the words for it are in ``report/wordings``. Never a diagnosis.
+
+    Attributes
+    ----------
+    key : str
+        Name of the rule in ``interpret/statements.toml``.
+    template : str
+        Which words; rules may share them.
+    numbers : tuple of (region, quantity)
+        What made it; in the order in which the words name them.
+    reference : str
+        Key of the `Reference` that it speaks of; empty for none.
+    """
+
+    key: str
+    template: str
+    numbers: tuple[tuple[str, str], ...]
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One result as a comparison with others sees it.
+
+    Attributes
+    ----------
+    name : str
+        What a reader calls it: its date, or the name of its folder.
+    date : str or None
+        When the scan was taken, ISO 8601.
+    version : str
+        Of qct.
+    segmentation : str
+        Where its regions come from.
+    flags : frozenset of Flag
+        Every doubt about the scan.
+    """
+
+    name: str
+    date: str | None
+    patient_id: str | None
+    version: str
+    profile: str
+    segmentation: str
+    acquisition: Acquisition
+    measured: tuple[Measured, ...]
+    flags: frozenset[Flag] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One number at one date; `why` it cannot be compared with the first, empty if it can."""
+
+    name: str
+    date: str | None
+    value: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One number over two or more scans.
+
+    Attributes
+    ----------
+    points : tuple of Point
+        The baseline first.
+    difference : float or None
+        Last less first; None where they cannot be compared.
+    least_change : float or None
+        What a difference must reach to count; None where no source gives it.
+    verdict : str
+        ``changed``, ``within repeatability`` or ``not comparable``; about the last against the first.
+    why : str
+        Why they cannot be compared; empty if they can.
+    slope_per_year : float or None
+        Of all points that can be compared; None over too short a time.
+    source : str
+        Of `least_change`: key of an entry in docs/references.md.
+    confirmed : bool
+        Whether that source was seen in print.
+    """
+
+    region: str
+    quantity: str
+    points: tuple[Point, ...]
+    difference: float | None = None
+    least_change: float | None = None
+    verdict: str = "not comparable"
+    why: str = ""
+    slope_per_year: float | None = None
+    source: str = ""
+    confirmed: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Is the scan good enough, on the whole and number by number.
@@ -325,6 +447,15 @@ class Analysis:
     timings_s: Mapping[str, float]
     references: tuple[Reference, ...] = ()
     uncertainties: tuple[Uncertainty, ...] = ()
+    surfaces: tuple[Surface, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    changes: tuple[Change, ...] = ()
+    """Against priors, if any were given."""
+    """What rules draft from the numbers, for a physician to edit or accept."""
+    order: Order | None = None
+    """What people said about the study; None if nobody handed anything in."""
+    signature: Signature | None = None
+    """None while the report is a draft."""
 
     def get(self, region: str, quantity: str) -> Measured:
         """Return one number; KeyError if it was not asked for."""

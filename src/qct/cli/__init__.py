@@ -27,11 +27,14 @@ COMMANDS = (
     "export",
     "import_labels",
     "send",
+    "sign",
     "coding",
     "codes",
     "quantities",
+    "compare",
     "phantom",
     "train_prior",
+    "warmup",
 )
 """Modules of this package, in the order in which ``qct --help`` lists them."""
 

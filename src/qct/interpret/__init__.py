@@ -1,7 +1,19 @@
-"""The verdict of the acquisition on every number; reference values."""
+"""The verdict of the acquisition on every number; reference values; drafted statements."""
 
+from qct.interpret.change import compare, in_order
 from qct.interpret.gate import judge
 from qct.interpret.reference import person, references
+from qct.interpret.sponge import adjust
+from qct.interpret.statements import draft
 from qct.interpret.uncertainty import uncertainties
 
-__all__ = ["judge", "person", "references", "uncertainties"]
+__all__ = [
+    "adjust",
+    "compare",
+    "draft",
+    "in_order",
+    "judge",
+    "person",
+    "references",
+    "uncertainties",
+]
