@@ -172,7 +172,7 @@ def radius_scale(
     """
     n = rough.shape[0]
     step = radius / 8.0
-    value = rough[int(z / step) % n, int(y / step) % n, int(x / step) % n]
+    value = float(rough[int(z / step) % n, int(y / step) % n, int(x / step) % n])
     return 1.0 + 0.5 * min(1.0, max(-1.0, value))
 
 

@@ -57,7 +57,12 @@ def _add_nodules(model: Model, spec: ChestSpec) -> None:
 
 
 def _nearest_part(
-    model: Model, lobe: Label, volume_ml: float, middle: Array, rough_mm: float, rng: np.random.Generator
+    model: Model,
+    lobe: Label,
+    volume_ml: float,
+    middle: Array,
+    rough_mm: float,
+    rng: np.random.Generator,
 ) -> tuple[npt.NDArray[np.intp], ...]:
     """Return the voxels of a lobe nearest to a point, with a rough border."""
     inside = np.argwhere(model.labels == lobe)

@@ -122,18 +122,22 @@ def _places(model: Model, spec: ChestSpec, lobe: int | None) -> tuple[Array, Arr
     rank = (z - z.min()) / max(1.0, float(np.ptp(z)))
     patchy = smooth_noise(fields.grid, 11, stream(spec.seed, Stream.EMPHYSEMA, 9))[at]
     weight = _preference(spec, depth_mm, rank, patchy.astype(np.float64))
-    places = (np.array(fields.grid.origin) - model.grid.origin + inside * fields.grid.step) / model.grid.step
+    places = (
+        np.array(fields.grid.origin) - model.grid.origin + inside * fields.grid.step
+    ) / model.grid.step
     return places, weight / weight.sum()
 
 
 def _preference(spec: ChestSpec, depth_mm: Field, rank: Array, patchy: Array) -> Array:
     """Say how likely a hole is, by pattern: depth under the pleura, height (0 base to 1 apex), patches."""
-    high = np.exp(7 * spec.upper**1.5 * rank)
-    if spec.emphysema is Emphysema.PANLOBULAR:
-        return np.exp(7 * spec.upper**1.5 * (1 - rank)) + 0 * patchy
+    towards = 1 - rank if spec.emphysema is Emphysema.PANLOBULAR else rank
+    weight = np.exp(7 * spec.upper**1.5 * towards)
     if spec.emphysema is Emphysema.PARASEPTAL:
-        return high * np.where((depth_mm > 1.5) & (depth_mm < 6), 1.0, 1e-6) * np.exp(0.7 * patchy)
-    return high * np.where(depth_mm > 4, 1.0, 0.08) * np.exp(1.3 * patchy)
+        layer = (depth_mm > 1.5) & (depth_mm < 6)
+        weight *= np.where(layer, 1.0, 1e-6) * np.exp(0.7 * patchy)
+    elif spec.emphysema is Emphysema.CENTRILOBULAR:
+        weight *= np.where(depth_mm > 4, 1.0, 0.08) * np.exp(1.3 * patchy)
+    return np.asarray(weight, np.float64)
 
 
 def _holes(
@@ -148,9 +152,7 @@ def _holes(
     return np.ascontiguousarray(np.column_stack([at, spec.hole_mm * np.cbrt(volume)]))
 
 
-def _add_bullae(
-    state: npt.NDArray[np.uint8], model: Model, spec: ChestSpec, rough: Field
-) -> None:
+def _add_bullae(state: npt.NDArray[np.uint8], model: Model, spec: ChestSpec, rough: Field) -> None:
     """Put thin-walled bullae under the pleura of the upper half."""
     if not spec.n_bullae:
         return

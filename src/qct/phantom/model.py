@@ -29,6 +29,7 @@ from qct.phantom.trees import (
     grow_trees,
     wall_mm,
 )
+from qct.phantom.truth import SMALL_AIRWAY, SMALLEST_AIRWAY_MM, VESSEL_STEP_MM
 from qct.regions import Side
 
 COARSE_MM = 2.5
@@ -40,9 +41,6 @@ MEDIASTINAL_FAT_HU = -88.0
 BLOOD_HU, HEART_HU, LIVER_HU, SPLEEN_HU, STOMACH_HU = 42.0, 44.0, 60.0, 50.0, 22.0
 GAS_HU = -985.0
 """Gas in the stomach and the bronchi: not quite air, for it is warm, wet and blurred."""
-
-VESSEL_STEP_MM = 0.05
-"""Unit of the radii in `Model.vessel`."""
 
 VESSEL_HU, WALL_HU = 40.0, 15.0
 FLUID_HU = 12.0
@@ -68,9 +66,10 @@ class Model:
     labels : (Z, Y, X) uint8
         Lobes with everything in them, no airway cut out.
     airway : (Z, Y, X) uint8
-        1 + generation of the airway (lumen and wall) a voxel lies in; 0 elsewhere.
+        1 + generation of the airway (lumen and wall) a voxel lies in, plus `truth.SMALL_AIRWAY` if it is
+        one; 0 elsewhere.
     vessel : (Z, Y, X) uint8
-        Radius of the artery or vein a voxel lies in, in steps of `VESSEL_STEP_MM`; 0 elsewhere.
+        Radius of the artery or vein a voxel lies in, in steps of `truth.VESSEL_STEP_MM`; 0 elsewhere.
     grid : Grid
         In reference mm.
     fields : Fields
@@ -127,8 +126,8 @@ def build_model(spec: ChestSpec) -> Model:
     )
     trees = grow_trees(lobes, _depth(fields), coarse, spec.seed)
     hu, labels = _paint(spec, fields, fine, scale)
-    marks = np.zeros((2, *hu.shape), np.uint8)
-    model = Model(hu, labels, *marks, fine, fields, scale, trees, shape)
+    airway, vessel = np.zeros((2, *hu.shape), np.uint8)
+    model = Model(hu, labels, airway, vessel, fine, fields, scale, trees, shape)
     _draw_organs(model)
     _draw_trees(model, spec.wall)
     return model
@@ -375,7 +374,9 @@ def _draw_trees(model: Model, thickness: float) -> None:
     draw(model, outer[seen], WALL_HU)
     draw(model, airways.segments[seen], GAS_HU)
     order = np.flatnonzero(seen)[::-1]  # the trachea last, so that its number stays
-    _mark(model, model.airway, outer[order], airways.generation[order] + np.uint8(1))
+    small = 2 * airways.segments[order, 6:].mean(1) * scale < SMALLEST_AIRWAY_MM
+    numbers = airways.generation[order] + np.uint8(1) + np.uint8(SMALL_AIRWAY) * small
+    _mark(model, model.airway, outer[order], numbers.astype(np.uint8))
     model.vessel[model.airway > 0] = 0
 
 

@@ -184,8 +184,14 @@ PRESETS: Mapping[str, Preset] = {
     "severe": Preset(
         "Hyperinflated, large confluent holes, thick bronchi.",
         {
-            **{"laa": 30.0, "upper": 0.6, "cluster_d": 0.7, "lung_ml": 6800.0},
-            **{"incomplete": 0.3, "wall": 1.25, "n_bullae": 3, "bulla_mm": 35.0},
+            "laa": 30.0,
+            "upper": 0.6,
+            "cluster_d": 0.7,
+            "lung_ml": 6800.0,
+            "incomplete": 0.3,
+            "wall": 1.25,
+            "n_bullae": 3,
+            "bulla_mm": 35.0,
         },
     ),
     "paraseptal": Preset(
@@ -203,8 +209,12 @@ PRESETS: Mapping[str, Preset] = {
     "valve-candidate": Preset(
         "Holes in the upper lobes, complete fissures: a candidate for valves.",
         {
-            **{"laa": 25.0, "upper": 1.0, "cluster_d": 0.7, "lung_ml": 6500.0},
-            **{"incomplete": 0.0, "wall": 1.15},
+            "laa": 25.0,
+            "upper": 1.0,
+            "cluster_d": 0.7,
+            "lung_ml": 6500.0,
+            "incomplete": 0.0,
+            "wall": 1.15,
         },
     ),
     "pneumonia": Preset(
