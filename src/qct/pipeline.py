@@ -17,6 +17,7 @@ from qct.order import Order
 from qct.signature import Signature, SignedStatement
 
 if TYPE_CHECKING:
+    from qct.findings import Scan
     from qct.report import Document
     from qct.report.document import Drafted
 
@@ -68,6 +69,7 @@ def analyze(
     from qct.export.restore import result_of, saved_result
     from qct.interpret import adjust, draft, judge, person, references, uncertainties
     from qct.interpret import compare as trend
+    from qct.kernels.compiled import limit_threads
     from qct.measure import Extras, calibrate, measure
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
@@ -77,10 +79,11 @@ def analyze(
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
-    _use_threads(options.threads)
+    limit_threads(options.threads)
     clock = _Clock(progress)
     with clock.stage("read", "reading") as told:
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
+        _check_order(order, scan)
     with clock.stage("segment", "segmenting") as told:
         if labels is not None:
             segmentation = import_segmentation(labels, scan)
@@ -172,6 +175,18 @@ def comparison_files(changes: Sequence[Change], profile: str) -> dict[str, bytes
     }
 
 
+def _check_order(order: Order | None, scan: "Scan") -> None:
+    """Refuse an order that names another patient than the scan."""
+    from qct.errors import IdentityError
+
+    wanted, known = order and order.patient_id, scan.patient.patient_id
+    if wanted and known and wanted != known:
+        raise IdentityError(
+            "the order is for another patient than the scan",
+            hint="Hand in the order of this examination.",
+        )
+
+
 def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Analysis:
     """Put a result folder together again with the scan it was measured on, for export.
 
@@ -205,6 +220,7 @@ def results(
     dicom: bool = False,
     language: str = "en",
     paper: str = "a4",
+    started: str | None = None,
 ) -> dict[str, bytes]:
     """Turn an analysis into the files of its result folder: file name to content.
 
@@ -216,6 +232,8 @@ def results(
         Also make the DICOM objects that join the study, in a folder ``dicom``.
     language, paper : str
         As in `qct.report.build`.
+    started : str, optional
+        When the run began (ISO 8601), for ``analysis.json``.
 
     Raises
     ------
@@ -233,7 +251,7 @@ def results(
         "report.json": lambda: document_json(document),
         **_reports(document),
         "measurements.csv": lambda: measurements_csv(analysis).encode(),
-        "analysis.json": lambda: analysis_json(analysis).encode(),
+        "analysis.json": lambda: analysis_json(analysis, started=started).encode(),
     }
     files = {}
     for done, (name, make) in enumerate(makers.items()):
@@ -396,17 +414,6 @@ class _Clock:
         yield told
         self.timings_s[name] = round(perf_counter() - start, 3)
         self._before = before + share
-
-
-def _use_threads(threads: int) -> None:
-    """Limit the kernels to `threads`; 0 leaves every core."""
-    import numba
-
-    from qct.kernels.compiled import limit_threads
-
-    limit_threads(threads)
-    most = numba.config.NUMBA_NUM_THREADS
-    numba.set_num_threads(min(threads or most, most))
 
 
 def _software() -> dict[str, str]:

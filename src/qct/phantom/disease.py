@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from qct.kernels.draw import draw_capsules, fill_blobs
 from qct.phantom.emphysema import PARENCHYMA_HU, add_holes, surface_texture
-from qct.phantom.model import FLUID_HU, Model
+from qct.phantom.model import FLUID_HU, MEDIASTINAL_FAT_HU, Model
 from qct.phantom.space import Stream, stream
 from qct.phantom.spec import ChestSpec
 from qct.regions import DENSE, Label
@@ -125,7 +125,11 @@ def _add_effusion(model: Model, spec: ChestSpec) -> None:
     level = int(np.argmin(np.abs(per_row - wanted)))
     fluid = right
     fluid[:, :level] = False
-    model.hu[fluid] = FLUID_HU
+    beside = gaussian_filter(fluid.astype(np.float32), 1.0) > 0.1
+    beside[:, :level] = False
+    model.hu[fluid | (beside & (model.labels == 0) & (model.hu < MEDIASTINAL_FAT_HU - 30))] = (
+        FLUID_HU
+    )
     model.labels[fluid] = 0
     model.airway[fluid] = model.vessel[fluid] = 0
 
