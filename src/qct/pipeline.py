@@ -126,7 +126,9 @@ def analyze(
         order=order,
     )
     if earlier:
-        analysis = replace(analysis, changes=trend([*earlier, result_of(analysis)]))
+        changes = trend([*earlier, result_of(analysis)])
+        statements = draft(measured, usual, changes)
+        analysis = replace(analysis, changes=changes, statements=statements)
     return analysis
 
 
@@ -209,7 +211,7 @@ def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Anal
         views=take_views(scan.volume, labels),
         projections=project(scan.volume, labels),
         surfaces=render(scan.volume, labels),
-        statements=draft(analysis.measured, analysis.references),
+        statements=draft(analysis.measured, analysis.references, analysis.changes),
     )
 
 
