@@ -13,11 +13,11 @@ from qct.phantom.model import build_model
 from qct.phantom.spec import ChestSpec
 from qct.phantom.trees import Trees
 from qct.phantom.truth import (
-    SMALLEST_AIRWAY_MM,
     add_patterns,
     by_airway_generation,
     describe_airways,
     measure,
+    smallest_airway_mm,
     without_airways,
 )
 from qct.volume import Volume
@@ -33,7 +33,7 @@ class Chest:
     volume : Volume
         What the scanner gives.
     labels : (Z, Y, X) uint8
-        `qct.regions.Label` (and `DENSE`) on its grid; airways of `truth.SMALLEST_AIRWAY_MM` or more
+        `qct.regions.Label` (and `DENSE`) on its grid; airways of `truth.smallest_airway_mm` or more
         are `Label.AIRWAY`.
     clean_hu : (Z, Y, X) int16
         The image without noise.
@@ -70,7 +70,7 @@ def make_chest(spec: ChestSpec) -> Chest:
     trees = model.trees.scaled(model.scale)
     truth = {
         "spec": {key: None if value is None else value for key, value in asdict(spec).items()},
-        "airways_taken_out_from_mm": SMALLEST_AIRWAY_MM,
+        "airways_taken_out_from_mm": smallest_airway_mm(spec.voxel_mm),
         "model": {
             "regions": add_patterns(
                 measure(model.hu, without_airways(model), voxel_ml), model.hu, model, voxel_ml

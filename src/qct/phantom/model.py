@@ -29,7 +29,7 @@ from qct.phantom.trees import (
     grow_trees,
     wall_mm,
 )
-from qct.phantom.truth import SMALL_AIRWAY, SMALLEST_AIRWAY_MM, VESSEL_STEP_MM
+from qct.phantom.truth import SMALL_AIRWAY, VESSEL_STEP_MM, smallest_airway_mm
 from qct.regions import Side
 
 COARSE_MM = 2.5
@@ -129,7 +129,7 @@ def build_model(spec: ChestSpec) -> Model:
     airway, vessel = np.zeros((2, *hu.shape), np.uint8)
     model = Model(hu, labels, airway, vessel, fine, fields, scale, trees, shape)
     _draw_organs(model)
-    _draw_trees(model, spec.wall)
+    _draw_trees(model, spec)
     return model
 
 
@@ -359,7 +359,7 @@ def _draw_spine(model: Model) -> None:
     draw(model, canal, 25.0)
 
 
-def _draw_trees(model: Model, thickness: float) -> None:
+def _draw_trees(model: Model, spec: ChestSpec) -> None:
     """Vessels, then all walls, then all lumens, so that no wall stands across a lumen."""
     scale = model.scale
     trees = model.trees
@@ -370,11 +370,11 @@ def _draw_trees(model: Model, thickness: float) -> None:
         _mark(model, model.vessel, segments, np.clip(np.rint(steps), 1, 255).astype(np.uint8))
     airways = trees.airways
     seen = airways.segments[:, 7] * scale > SMALLEST_LUMEN_MM
-    outer = with_walls(airways, scale, thickness)
+    outer = with_walls(airways, scale, spec.wall)
     draw(model, outer[seen], WALL_HU)
     draw(model, airways.segments[seen], GAS_HU)
     order = np.flatnonzero(seen)[::-1]  # the trachea last, so that its number stays
-    small = 2 * airways.segments[order, 6:].mean(1) * scale < SMALLEST_AIRWAY_MM
+    small = 2 * airways.segments[order, 6:].mean(1) * scale < smallest_airway_mm(spec.voxel_mm)
     numbers = airways.generation[order] + np.uint8(1) + np.uint8(SMALL_AIRWAY) * small
     _mark(model, model.airway, outer[order], numbers.astype(np.uint8))
     model.vessel[model.airway > 0] = 0

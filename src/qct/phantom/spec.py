@@ -140,6 +140,11 @@ class ChestSpec:
                 msg = f"laa_lobes {key} = {percent} is no share of a lobe"
                 raise OptionError(msg, hint=f"Lobes: {', '.join(sorted(known))}; 0 to 60 percent.")
 
+    @property
+    def voxel_mm(self) -> float:
+        """Longest edge of what the image resolves: the slice or the pixel."""
+        return max(self.slice_mm, self.fov_mm / self.size)
+
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),

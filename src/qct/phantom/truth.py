@@ -1,8 +1,8 @@
 """What a chest is known to measure.
 
 Lung, in the truth, is everything inside the pleura of a lobe, vessels and small airways and all, less the
-airways with a lumen of `SMALLEST_AIRWAY_MM` or more, lumen and wall: the rule of `qct.regions`, with the
-usual line between bronchi and small airways. Because no program follows the airways exactly that far,
+airways with a lumen of `smallest_airway_mm` or more, lumen and wall: the rule of `qct.regions`, with the
+usual line between bronchi and small airways (2 mm), or what the voxels resolve where that is more. Because no program follows the airways exactly that far,
 `by_airway_generation` gives the same numbers with the airways taken out to a generation.
 
 There are three truths. ``model`` is that of the fine, sharp model before imaging: the share of low
@@ -31,6 +31,9 @@ from qct.regions import AIRWAY, DENSE, LUNG_REGIONS, N_LABELS, Label, Region, Si
 SMALLEST_AIRWAY_MM = 2.0
 """Inner diameter from which an airway is not lung; below it are the small airways."""
 
+VOXELS_ACROSS = 2.0
+"""An airway whose lumen has fewer voxels across is not resolved, and counts as a small one."""
+
 SMALL_AIRWAY = 128
 """Added to the number of an airway that is smaller."""
 
@@ -52,6 +55,15 @@ BV_MM2 = {"bv5_ml": 5.0, "bv10_ml": 10.0}
 
 PI10_PERIMETER_MM = (6.0, 20.0)
 """Inner perimeters of the bronchi that make Pi10."""
+
+
+def smallest_airway_mm(voxel_mm: float) -> float:
+    """Return the inner diameter from which an airway is not lung, by the longest edge of a voxel.
+
+    >>> smallest_airway_mm(0.7), smallest_airway_mm(2.5)
+    (2.0, 5.0)
+    """
+    return max(SMALLEST_AIRWAY_MM, VOXELS_ACROSS * voxel_mm)
 
 
 class Labelled(Protocol):
