@@ -2,8 +2,9 @@
 
 Lung, in the truth, is everything inside the pleura of a lobe, vessels and small airways and all, less the
 airways with a lumen of `smallest_airway_mm` or more, lumen and wall: the rule of `qct.regions`, with the
-usual line between bronchi and small airways (2 mm), or what the voxels resolve where that is more. Because no program follows the airways exactly that far,
-`by_airway_generation` gives the same numbers with the airways taken out to a generation.
+usual line between bronchi and small airways (2 mm), or what the voxels resolve where that is more. Because
+no program follows the airways exactly that far, `by_airway_generation` gives the same numbers with the
+airways taken out to a generation.
 
 There are three truths. ``model`` is that of the fine, sharp model before imaging: the share of low
 attenuation that was asked for holds there, exactly. ``sampled`` is that of the noise-free image on the
