@@ -2,9 +2,9 @@
 
     python benchmarks/lobes_phantom.py [--quick]
 
-The chests are those of `qct.phantom`: their fissures are heights over a plane with random shifts, tilts, bows and
-waves, of which the shipped prior knows nothing. Lungs are found in the image, as `qct analyze` does; ``with true
-lungs`` divides the lungs that were drawn, to tell the two apart.
+The chests are those of `qct.phantom`: their fissures are heights over a plane with random shifts, tilts, bows
+and waves, of which the shipped prior knows nothing. Lungs are found in the image, as `qct analyze` does; ``with
+true lungs`` divides the lungs that were drawn, to tell the two apart.
 """
 
 import argparse

@@ -83,7 +83,7 @@ def fit_borders(
             fissure,
             measure_coverage(found.chart, found.trace),
             _mahalanobis(surprise, shape.covariance),
-            measure_completeness(found.slab) if found.slab else None,
+            measure_completeness(found.slab, found.trace) if found.slab and found.trace else None,
         )
         borders.append(FittedBorder(found.surface, fit))
     return borders
