@@ -75,6 +75,7 @@ def analyze(
     from qct.measure.views import project, take_views
     from qct.read import read_scan
     from qct.segment import segment
+    from qct.segment.drawn_borders import with_completeness
     from qct.segment.imported import import_segmentation
 
     options = options or Options()
@@ -86,7 +87,7 @@ def analyze(
         _check_order(order, scan)
     with clock.stage("segment", "segmenting") as told:
         if labels is not None:
-            segmentation = import_segmentation(labels, scan)
+            segmentation = with_completeness(import_segmentation(labels, scan), scan.volume)
         else:
             segmentation = segment(scan.volume, options=options, progress=told)
     with clock.stage("measure", "measuring") as told:
