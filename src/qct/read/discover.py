@@ -1,8 +1,10 @@
 """Find the files of a scan: in a folder, a zip archive, a DICOMDIR, or beside a single file."""
 
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -31,7 +33,18 @@ MAX_ARCHIVE_MEMBERS = 200_000
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Names of files that hold a whole volume and are no DICOM."""
 
-_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""What zipfile raises on damaged bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +193,11 @@ def _archive(file: Path, aside: Path) -> Haul:
             members = [m for m in archive.infolist() if not m.is_dir() and m.file_size]
             _refuse_bomb(file, members, aside)
             return Haul(tuple(_unpack(archive, members, file, aside)))
+    except OSError as trouble:
+        raise ReadError(
+            f"{file.name} cannot be unpacked ({trouble.strerror})",
+            hint="Check the archive, its permissions, and the room for temporary files.",
+        ) from trouble
     except _ARCHIVE_ERRORS as trouble:
         raise ReadError(
             f"{file.name} is a damaged or locked archive",
