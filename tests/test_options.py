@@ -16,7 +16,15 @@ def test_a_misspelt_setting_is_refused_with_the_right_spelling():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"profile": "cipp"}, {"segmenter": "magic"}, {"threads": -1}, {"threads": 1000}]
+    "wrong",
+    [
+        {"profile": "cipp"},
+        {"segmenter": "magic"},
+        {"threads": -1},
+        {"threads": 1000},
+        {"sex": "X"},
+        {"height_cm": 1.75},
+    ],
 )
 def test_a_setting_outside_its_limits_is_refused_with_a_hint(wrong):
     with pytest.raises(OptionError) as caught:

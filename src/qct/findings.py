@@ -11,7 +11,9 @@ import numpy.typing as npt
 from qct.acquisition import Acquisition, Patient, Study
 from qct.flags import Flag, Status, Weight
 from qct.options import Options
+from qct.order import Order
 from qct.regions import Fissure
+from qct.signature import Signature
 from qct.volume import Volume
 
 Progress = Callable[[str, float], None]
@@ -231,8 +233,14 @@ class Reference:
         ``predicted`` (by an equation), ``descriptive`` (a group as it is), ``upper limit`` or ``lower limit``.
     predicted, lower, upper : float or None
         In the unit of the quantity; None where the source gives none, or it does not apply.
+    value : float or None
+        What was measured, if this scan allows it.
+    stands : str
+        ``below``, ``within`` or ``above`` the limits; empty without a value or limits. Not a diagnosis.
+    percent_predicted, z_score, percentile : float or None
+        Of the value; the last two only where the source gives a normal spread.
     refused : str
-        Why it is not given for this person; empty if it is.
+        Why it is not given for this person or this scan; empty if it is.
     """
 
     key: str
@@ -244,7 +252,45 @@ class Reference:
     predicted: float | None = None
     lower: float | None = None
     upper: float | None = None
+    value: float | None = None
+    stands: str = ""
+    percent_predicted: float | None = None
+    z_score: float | None = None
+    percentile: float | None = None
     refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertainty:
+    """How far a number may move without a change in the patient.
+
+    Attributes
+    ----------
+    key : str
+        Name of the row in ``interpret/uncertainty.toml``.
+    region, quantity : str
+        What it is about.
+    kind : str
+        ``least detectable change`` (between two scans of one person, 95 %), ``between programs`` (of one
+        scan, 95 %) or ``standard error`` (of this number, from the noise of this scan).
+    amount : float
+        To either side, in the unit of the quantity.
+    conditions : str
+        Under which it holds; one phrase.
+    source : str
+        Key of an entry in docs/references.md.
+    confirmed : bool
+        False while the printed source has not been seen; shown as *to be confirmed*.
+    """
+
+    key: str
+    region: str
+    quantity: str
+    kind: str
+    amount: float
+    conditions: str
+    source: str
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +325,12 @@ class Analysis:
     options: Options
     software: Mapping[str, str]
     timings_s: Mapping[str, float]
+    references: tuple[Reference, ...] = ()
+    uncertainties: tuple[Uncertainty, ...] = ()
+    order: Order | None = None
+    """What people said about the study; None if nobody handed anything in."""
+    signature: Signature | None = None
+    """None while the report is a draft."""
 
     def get(self, region: str, quantity: str) -> Measured:
         """Return one number; KeyError if it was not asked for."""

@@ -59,6 +59,7 @@ class Flag(Enum):
     LUNG_ASYMMETRY = ("lung_asymmetry", "One lung is much smaller than the other.")
     LUNG_VOLUME_UNUSUAL = ("lung_volume_unusual", "Lung volume is outside the expected range.")
     DENSE_LUNG = ("dense_lung", "Part of the lung is airless.")
+    PLEURAL_FLUID = ("pleural_fluid", "What may be fluid lies between lung and ribs.")
     GAS_POCKET_REMOVED = ("gas_pocket_removed", "Gas outside the lung was cut from the lung mask.")
     LUNGS_JOINED = ("lungs_joined", "The lungs touched and were parted by shape.")
     AIRWAY_INCOMPLETE = (

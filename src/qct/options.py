@@ -13,6 +13,12 @@ PROFILES = ("default", "le", "cip", "cip_histogram", "pyradiomics")
 SEGMENTERS = ("surfaces",)
 """Ways to find the lobes: ``surfaces`` fits fissure surfaces, without a network."""
 
+SEXES = ("M", "F", "O")
+"""As in DICOM."""
+
+PERSON_LIMITS = {"age_years": (0, 130), "height_cm": (30, 250), "weight_kg": (1, 400)}
+"""What a person can have; meant to catch a wrong unit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -36,6 +42,18 @@ class Options:
     threads: int = 0
     """Threads to compute with; 0 means every core. No number depends on it."""
 
+    age_years: float | None = None
+    """Age at the scan, where the header does not say it or says it wrong."""
+
+    sex: str | None = None
+    """``M``, ``F`` or ``O``, likewise."""
+
+    height_cm: float | None = None
+    """Height, likewise."""
+
+    weight_kg: float | None = None
+    """Weight, likewise."""
+
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
             msg = f"profile = {self.profile!r} is none of {', '.join(PROFILES)}"
@@ -46,6 +64,17 @@ class Options:
         if not 0 <= self.threads <= 256:
             msg = f"threads = {self.threads} is not between 0 and 256"
             raise OptionError(msg, hint="0 uses every core.")
+        self._check_person()
+
+    def _check_person(self) -> None:
+        if self.sex not in (None, *SEXES):
+            msg = f"sex = {self.sex!r} is none of {', '.join(SEXES)}"
+            raise OptionError(msg, hint="Leave it out to take it from the header.")
+        for name, (lowest, highest) in PERSON_LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= highest:
+                msg = f"{name} = {value} is not between {lowest} and {highest}"
+                raise OptionError(msg, hint="Check the unit, or leave it out.")
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Self:

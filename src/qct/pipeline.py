@@ -51,7 +51,7 @@ def analyze(
     SegmentError
         If it does not show lungs.
     """
-    from qct.interpret import judge
+    from qct.interpret import judge, person, references, uncertainties
     from qct.measure import calibrate, measure
     from qct.measure.views import project, take_views
     from qct.read import read_scan
@@ -72,7 +72,9 @@ def analyze(
         counted = measure(scan.volume, segmentation.labels, profile=options.profile, progress=told)
         calibration_hu = calibrate(scan.volume, segmentation.labels)
     with clock.stage("interpret", "judging"):
+        scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu)
+        usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
     with clock.stage("show", "taking views"):
         views = take_views(scan.volume, segmentation.labels)
         projections = project(scan.volume, segmentation.labels)
@@ -87,6 +89,8 @@ def analyze(
         options=options,
         software=_software(),
         timings_s=clock.timings_s,
+        references=usual,
+        uncertainties=uncertainties(measured),
     )
 
 
@@ -179,9 +183,12 @@ class _Clock:
 
 
 def _use_threads(threads: int) -> None:
-    """Limit the kernels to `threads`; 0 leaves every core that numba started with."""
+    """Limit the kernels to `threads`; 0 leaves every core."""
     import numba
 
+    from qct.kernels.compiled import limit_threads
+
+    limit_threads(threads)
     most = numba.config.NUMBA_NUM_THREADS
     numba.set_num_threads(min(threads or most, most))
 

@@ -7,14 +7,16 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
-from tests.report.sample import make_analysis, measured
+from tests.report.sample import PATIENT, make_analysis, measured
 
 from qct.acquisition import Acquisition, Patient, Study
 from qct.export.tables import CSV_COLUMNS, analysis_json, analysis_record, measurements_csv
 from qct.flags import Flag, Status
+from qct.interpret import references, uncertainties
 from qct.options import Options
 
 SCHEMA = json.loads(files("qct.export").joinpath("analysis.schema.json").read_text("utf-8"))
+USUAL = references(PATIENT, measured())
 WITHHELD = {"status": Status.WITHHELD, "flags": frozenset({Flag.SHARP_KERNEL, Flag.THICK_SLICES})}
 
 
@@ -25,6 +27,7 @@ WITHHELD = {"status": Status.WITHHELD, "flags": frozenset({Flag.SHARP_KERNEL, Fl
         {"patient": Patient(), "study": Study(), "acquisition": Acquisition(), "candidates": ()},
         {"fissures": (), "measured": measured(**WITHHELD)},
         {"measured": ()},
+        {"references": USUAL, "uncertainties": uncertainties(measured())},
     ],
 )
 def test_the_record_keeps_to_its_schema(changed):
@@ -68,3 +71,15 @@ def test_every_flag_that_is_met_is_explained():
 def test_a_label_prints_the_operator_of_the_profile():
     assert "LAA-950 (< -950 HU)" in measurements_csv(make_analysis())
     assert "LAA-950 (<= -950 HU)" in measurements_csv(make_analysis(options=Options(profile="le")))
+
+
+def test_a_number_has_its_uncertainty_and_what_is_usual_beside_it():
+    analysis = make_analysis(references=USUAL, uncertainties=uncertainties(measured()))
+    rows = csv.DictReader(io.StringIO(measurements_csv(analysis)))
+    whole = {row["quantity"]: row for row in rows if row["region"] == "whole_lung"}
+    volume = whole["volume_ml"]
+    assert (volume["reference"], volume["profile"]) == ("tlc_ecsc1993", "default")
+    assert float(volume["predicted"]) == pytest.approx(5034)  # 66.0 x 164 - 5790
+    assert float(volume["z_score"]) == pytest.approx((2456.7 - 5034) / 600)
+    assert float(whole["perc15_hu"]["least_change"]) == 18
+    assert whole["kurtosis"]["least_change"] == whole["kurtosis"]["reference"] == ""

@@ -4,15 +4,18 @@ from pathlib import Path
 import pytest
 
 from qct.acquisition import Patient
-from qct.interpret import references
+from qct.findings import Measured
+from qct.flags import Flag, Status
+from qct.interpret import person, references
+from qct.options import Options
 from qct.quantities import QUANTITIES
 
 MAN = Patient(sex="M", age_years=60, height_m=1.75, weight_kg=80)
 WOMAN = Patient(sex="F", age_years=60, height_m=1.62, weight_kg=60)
 
 
-def rows(patient):
-    return {row.key: row for row in references(patient)}
+def rows(patient, measured=(), flags=()):
+    return {row.key: row for row in references(patient, measured, flags)}
 
 
 @pytest.mark.parametrize(
@@ -75,3 +78,38 @@ def test_every_row_is_about_a_quantity_and_has_a_source():
     for row in references(MAN):
         assert row.quantity in QUANTITIES
         assert row.source in entries
+
+
+def test_a_volume_is_placed_among_its_people():
+    volume = (Measured("whole_lung", "volume_ml", 6902.5 - 1.64 * 700),)
+    row = rows(MAN, volume)["tlc_ecsc1993"]
+    assert row.z_score == pytest.approx(-1.64)
+    assert row.percentile == pytest.approx(5.05, abs=0.01)  # of the normal distribution
+    assert row.percent_predicted == pytest.approx(100 * row.value / 6902.5)
+
+
+@pytest.mark.parametrize(
+    ("laa", "stands"), [(0.4, "below"), (0.5, "within"), (2.5, "within"), (2.6, "above")]
+)
+def test_a_share_stands_to_the_limits_and_has_no_z_score(laa, stands):
+    row = rows(MAN, (Measured("whole_lung", "laa950_percent", laa),))["laa950_mesa2014"]
+    assert (row.stands, row.z_score, row.percentile) == (stands, None, None)
+
+
+def test_a_withheld_number_is_not_compared():
+    withheld = (Measured("whole_lung", "laa950_percent", None, Status.WITHHELD),)
+    row = rows(MAN, withheld)["laa950_mesa2014"]
+    assert (row.value, row.stands, row.predicted) == (None, "", 1.1)
+
+
+@pytest.mark.parametrize("flag", [Flag.CONTRAST, Flag.NOT_SUPINE, Flag.EXPIRATION])
+def test_a_scan_unlike_those_of_the_populations_is_not_compared(flag):
+    measured = (Measured("whole_lung", "laa950_percent", 5.0),)
+    for row in references(MAN, measured, {flag}):
+        assert row.refused
+        assert (row.predicted, row.value, row.stands) == (None, None, "")
+
+
+def test_what_is_said_of_a_person_stands_over_the_header():
+    said = Options(age_years=61, sex="F", height_cm=170)
+    assert person(MAN, said) == Patient(sex="F", age_years=61, height_m=1.7, weight_kg=80)

@@ -50,3 +50,11 @@ def fill_spheres(state, spheres, spacing, wanted):
         state.ravel()[new] = 2
         turned += len(new)
     return turned
+
+
+def expand_slice(field, rows, row_share, columns, column_share):
+    r, c = rows[:, None], columns[None]
+    a, b = row_share[:, None], column_share[None]
+    top = (1 - b) * field[r, c] + b * field[r, c + 1]
+    bottom = (1 - b) * field[r + 1, c] + b * field[r + 1, c + 1]
+    return (1 - a) * top + a * bottom

@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.kernels import reference_draw as reference
 
-from qct.kernels.draw import draw_capsules, fill_spheres, mark_capsules, thin_share
+from qct.kernels.draw import (
+    draw_capsules,
+    expand_slice,
+    fill_spheres,
+    mark_capsules,
+    thin_share,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -69,3 +75,23 @@ def test_a_thin_rod_keeps_its_mass_per_length(radius):
     assert hu[1].sum() * 0.04 == pytest.approx(profile, rel=0.03)
     if radius < 0.5:
         assert hu[1].sum() * 0.04 == pytest.approx(np.pi * radius**2, rel=0.03)
+
+
+def weights(rng, n_coarse, n_fine):
+    return rng.integers(0, n_coarse - 1, n_fine), rng.uniform(0, 1, n_fine).astype(np.float32)
+
+
+@given(seed=SEEDS)
+def test_expand_slice_agrees_with_its_reference(seed):
+    rng = np.random.default_rng(seed)
+    field = rng.uniform(-1000, 1000, rng.integers(2, 6, 2)).astype(np.float32)
+    args = field, *weights(rng, field.shape[0], 7), *weights(rng, field.shape[1], 5)
+    np.testing.assert_allclose(expand_slice(*args), reference.expand_slice(*args), atol=1e-2)
+
+
+@given(seed=SEEDS)
+def test_expand_slice_stays_between_the_extremes_of_the_field(seed):
+    rng = np.random.default_rng(seed)
+    field = rng.uniform(-1000, 1000, (4, 5)).astype(np.float32)
+    fine = expand_slice(field, *weights(rng, 4, 9), *weights(rng, 5, 9))
+    assert field.min() - 1e-3 <= fine.min() <= fine.max() <= field.max() + 1e-3

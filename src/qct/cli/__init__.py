@@ -32,6 +32,7 @@ COMMANDS = (
     "quantities",
     "phantom",
     "train_prior",
+    "warmup",
 )
 """Modules of this package, in the order in which ``qct --help`` lists them."""
 

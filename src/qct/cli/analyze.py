@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qct.options import PROFILES, SEGMENTERS, Options
+from qct.options import PROFILES, SEGMENTERS, SEXES, Options
 
 if TYPE_CHECKING:
     from qct.findings import Analysis, Progress
@@ -30,6 +30,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--series", metavar="UID", help="measure this series, whatever the ranking")
     parser.add_argument("--profile", choices=PROFILES, default=default.profile)
     parser.add_argument("--segmenter", choices=SEGMENTERS, default=default.segmenter)
+    add_person_to(parser)
     parser.add_argument(
         "--threads", type=int, default=default.threads, help="threads to use; 0 means every core"
     )
@@ -43,6 +44,22 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def add_person_to(parser: argparse.ArgumentParser) -> None:
+    """Declare what reference values need to know of the patient."""
+    who = parser.add_argument_group(
+        "patient", "for reference values, where the header does not say it or says it wrong"
+    )
+    who.add_argument("--age", type=float, metavar="YEARS", dest="age_years")
+    who.add_argument("--sex", choices=SEXES)
+    who.add_argument("--height-cm", type=float, metavar="CM")
+    who.add_argument("--weight-kg", type=float, metavar="KG")
+
+
+def person_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was said about the patient, by the name of its setting."""
+    return {name: getattr(args, name) for name in ("age_years", "sex", "height_cm", "weight_kg")}
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure one scan, write its folder, print its table."""
     options = Options(
@@ -50,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         profile=args.profile,
         segmenter=args.segmenter,
         threads=args.threads,
+        **person_of(args),
     )
     from qct.export import check_folder, write_folder
     from qct.pipeline import analyze, results

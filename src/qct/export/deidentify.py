@@ -139,6 +139,8 @@ def deidentified(
     bare = replace(
         analysis,
         options=options,
+        order=None,  # free text about the patient
+        signature=None,  # it is bound to files that name the patient
         scan=replace(
             scan,
             patient=_patient(scan.patient, pseudonyms),

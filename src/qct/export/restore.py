@@ -12,7 +12,17 @@ import numpy.typing as npt
 
 from qct.errors import ReadError
 from qct.export.labels import DATA_OFFSET, HEADER_BYTES
-from qct.findings import Analysis, FissureFit, Measured, Reason, Scan, Segmentation, Verdict
+from qct.findings import (
+    Analysis,
+    FissureFit,
+    Measured,
+    Reason,
+    Reference,
+    Scan,
+    Segmentation,
+    Uncertainty,
+    Verdict,
+)
 from qct.flags import Flag, Status
 from qct.options import Options
 from qct.regions import Fissure
@@ -54,6 +64,8 @@ def restored(folder: Path, scan: Scan) -> Analysis:
             options=Options.from_mapping(record["options"]),
             software=record["software"],
             timings_s=record["timings_s"],
+            references=tuple(Reference(**one) for one in record.get("references", ())),
+            uncertainties=tuple(Uncertainty(**one) for one in record.get("uncertainties", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReadError(

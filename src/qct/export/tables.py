@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from qct import __version__
-from qct.findings import Analysis, Candidate, Measured
+from qct.findings import Analysis, Candidate, Measured, Reference
 from qct.flags import Flag, Status
 from qct.quantities import UNIT_WORDS, quantities_of
 from qct.regions import REGIONS, label_names
 
 SCHEMA_NAME = "qct-analysis"
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Raised in the first part when a reader of the old layout would misread the new one."""
 
 CSV_COLUMNS = (
@@ -32,7 +32,17 @@ CSV_COLUMNS = (
     "unit",
     "status",
     "flags",
+    "profile",
+    "least_change",
+    "standard_error",
+    "predicted",
+    "lower_limit",
+    "upper_limit",
+    "z_score",
+    "reference",
 )
+"""The last seven are empty where nothing is known. ``reference`` is the key of the row that the four before it
+come from, the first that applies; ``analysis.json`` has them all."""
 
 
 def analysis_json(analysis: Analysis, *, started: str | None = None) -> str:
@@ -64,6 +74,8 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "labels": label_names(),
         "segmentation": {"method": dict(analysis.segmentation.method)},
         "regions": _regions(analysis),
+        "references": [_fields(one) for one in analysis.references],
+        "uncertainties": [_fields(one) for one in analysis.uncertainties],
         "fissures": {one.fissure.value: _fissure(one) for one in analysis.segmentation.fissures},
         "verdict": _verdict(analysis),
         "flags": _flags(analysis),
@@ -83,6 +95,7 @@ def measurements_csv(analysis: Analysis) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     rows = quantities_of(analysis.options.profile)
+    beside = _Beside(analysis)
     for one in analysis.measured:
         value, row = _shown(one), rows[one.quantity]
         writer.writerow(
@@ -95,9 +108,35 @@ def measurements_csv(analysis: Analysis) -> str:
                 UNIT_WORDS[row.unit],
                 one.status.value,
                 " ".join(_keys(one.flags)),
+                analysis.options.profile,
+                *beside.columns(one),
             )
         )
     return text.getvalue()
+
+
+class _Beside:
+    """What is known beside each number: its uncertainty, and what is usual."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._amounts: dict[tuple[str, str, str], float] = {}
+        for sure in analysis.uncertainties:
+            self._amounts.setdefault((sure.kind, sure.region, sure.quantity), sure.amount)
+        self._usual: dict[tuple[str, str], Reference] = {}
+        for usual in analysis.references:
+            if not usual.refused:
+                self._usual.setdefault((usual.region, usual.quantity), usual)
+
+    def columns(self, one: Measured) -> tuple[str, ...]:
+        """Return the last seven of `CSV_COLUMNS`."""
+        at = (one.region, one.quantity)
+        usual = self._usual.get(at)
+        known = (usual.predicted, usual.lower, usual.upper, usual.z_score) if usual else (None,) * 4
+        amounts = (
+            self._amounts.get((kind, *at)) for kind in ("least detectable change", "standard error")
+        )
+        numbers = ("" if value is None else repr(value) for value in (*amounts, *known))
+        return (*numbers, usual.key if usual else "")
 
 
 # --- sections -----------------------------------------------------------------------------------

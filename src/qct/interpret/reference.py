@@ -1,13 +1,17 @@
 """What is usual: reference values from ``reference.toml``, for one person, or why they do not apply."""
 
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from qct.acquisition import Patient
-from qct.findings import Reference
+from qct.findings import Measured, Reference
+from qct.flags import Flag
+from qct.options import Options
 from qct.regions import WHOLE_LUNG
 
 Covariates = Mapping[str, float | None]
@@ -21,14 +25,41 @@ COVARIATES = {
 }
 """What an equation may ask for, and the word for it."""
 
+UNLIKE = {
+    Flag.CONTRAST: "contrast medium was, or may have been, given",
+    Flag.NOT_SUPINE: "the patient did not lie on the back",
+    Flag.EXPIRATION: "the scan is not, or may not be, in full inspiration",
+}
+"""Scans that no reference population was scanned like, and the words for it."""
 
-def references(patient: Patient) -> tuple[Reference, ...]:
+
+def person(patient: Patient, options: Options) -> Patient:
+    """Return the patient of the header, with what the options say of them put over it."""
+    height_m = None if options.height_cm is None else options.height_cm / 100
+    said: dict[str, Any] = {
+        "age_years": options.age_years,
+        "sex": options.sex,
+        "height_m": height_m,
+        "weight_kg": options.weight_kg,
+    }
+    return replace(patient, **{name: value for name, value in said.items() if value is not None})
+
+
+def references(
+    patient: Patient,
+    measured: tuple[Measured, ...] = (),
+    flags: Collection[Flag] = frozenset(),
+) -> tuple[Reference, ...]:
     """Return every row of the table for one person.
 
     Parameters
     ----------
     patient : Patient
         Age, sex, height and weight as far as they are known.
+    measured : tuple of Measured
+        As judged; a number that is withheld is not compared.
+    flags : collection of Flag
+        Doubts about the scan; with one of `UNLIKE`, no row applies.
 
     Returns
     -------
@@ -36,7 +67,15 @@ def references(patient: Patient) -> tuple[Reference, ...]:
         A row outside whose people this person is, or that needs what is not known, is refused with the
         reason; nothing is extrapolated and no missing value is invented.
     """
-    return tuple(_reference(row, patient) for row in _table())
+    unlike = next((words for flag, words in UNLIKE.items() if flag in flags), "")
+    values = {(one.region, one.quantity): one.value for one in measured}
+    rows = []
+    for row in _table():
+        equation = _equation(row, patient)
+        one = _reference(row, equation, patient, unlike)
+        value = values.get((one.region, one.quantity))
+        rows.append(_compared(one, value, (equation or {}).get("sd")))
+    return tuple(rows)
 
 
 @cache
@@ -45,12 +84,18 @@ def _table() -> tuple[Mapping[str, Any], ...]:
     return tuple(tomllib.loads(text)["row"])
 
 
-def _reference(row: Mapping[str, Any], patient: Patient) -> Reference:
+def _equation(row: Mapping[str, Any], patient: Patient) -> Mapping[str, Any] | None:
     equations = row.get("equation", {})
-    equation = equations.get("any") or equations.get(patient.sex)
+    found: Mapping[str, Any] | None = equations.get("any") or equations.get(patient.sex)
+    return found
+
+
+def _reference(
+    row: Mapping[str, Any], equation: Mapping[str, Any] | None, patient: Patient, unlike: str
+) -> Reference:
     known = covariates(patient)
-    refused = _refusal(row, equation, patient, known)
-    values = {}
+    refused = unlike or _refusal(row, equation, patient, known)
+    values: dict[str, Any] = {}
     if not refused:
         values = _solved(equation, known) if equation else _printed(row)
     return Reference(
@@ -63,6 +108,30 @@ def _reference(row: Mapping[str, Any], patient: Patient) -> Reference:
         refused=refused,
         **values,
     )
+
+
+def _compared(one: Reference, value: float | None, sd: float | None) -> Reference:
+    """Say how a number stands to a reference that applies; `sd` where the spread is a normal one."""
+    if value is None or one.refused:
+        return one
+    z_score = None if sd is None or one.predicted is None else (value - one.predicted) / sd
+    share = 100 * value / one.predicted if one.kind == "predicted" and one.predicted else None
+    return replace(
+        one,
+        value=value,
+        stands=_stands(value, one.lower, one.upper),
+        percent_predicted=share,
+        z_score=z_score,
+        percentile=None if z_score is None else 50 * math.erfc(-z_score / math.sqrt(2)),
+    )
+
+
+def _stands(value: float, lower: float | None, upper: float | None) -> str:
+    if lower is None and upper is None:
+        return ""
+    if lower is not None and value < lower:
+        return "below"
+    return "above" if upper is not None and value > upper else "within"
 
 
 def covariates(patient: Patient) -> dict[str, float | None]:

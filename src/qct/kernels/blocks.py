@@ -75,14 +75,39 @@ def decide_voxels(
     nz, ny, nx = hu.shape
     fz, fy, fx = factors
     labels = np.zeros((nz, ny, nx), np.uint8)
+    bx = below.shape[2]
+    for z in prange(nz):
+        for y in range(ny):
+            for i in range(bx):
+                low = below[z // fz, y // fy, i]
+                high = above[z // fz, y // fy, i]
+                if low == 0 and high == 0:
+                    continue
+                for x in range(i * fx, min((i + 1) * fx, nx)):
+                    value = hu[z, y, x]
+                    if value != padding_hu:
+                        labels[z, y, x] = low if value < threshold_hu else high
+    return labels
+
+
+@parallel_kernel
+def count_labels(labels: npt.NDArray[np.uint8], n_labels: int) -> npt.NDArray[Any]:
+    """Count the voxels of every label, slice by slice.
+
+    Parameters
+    ----------
+    labels : (Z, Y, X) uint8
+        Every label is below `n_labels`.
+    n_labels : int
+
+    Returns
+    -------
+    counts : (Z, n_labels) int64
+    """
+    nz, ny, nx = labels.shape
+    counts = np.zeros((nz, n_labels), np.int64)
     for z in prange(nz):
         for y in range(ny):
             for x in range(nx):
-                value = hu[z, y, x]
-                if value == padding_hu:
-                    continue
-                if value < threshold_hu:
-                    labels[z, y, x] = below[z // fz, y // fy, x // fx]
-                else:
-                    labels[z, y, x] = above[z // fz, y // fy, x // fx]
-    return labels
+                counts[z, labels[z, y, x]] += 1
+    return counts

@@ -206,3 +206,42 @@ def fill_spheres(
                     state[z, y, x] = 2
                     n_turned += 1
     return n_turned
+
+
+@kernel
+def expand_slice(
+    field: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+    row_share: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.int64],
+    column_share: npt.NDArray[np.float32],
+) -> npt.NDArray[Any]:
+    """Read a slice of a coarse field at the pixels of a fine one, linearly.
+
+    Letters: B, C coarse; Y, X fine.
+
+    Parameters
+    ----------
+    field : (B, C) float32
+    rows : (Y,) int64
+        Coarse row below each fine one, at most B - 2.
+    row_share : (Y,) float32
+        Share of the next row, 0 to 1.
+    columns, column_share : (X,) int64, float32
+        The same along x.
+
+    Returns
+    -------
+    fine : (Y, X) float32
+    """
+    n_columns = field.shape[1]
+    fine = np.empty((rows.size, columns.size), np.float32)
+    mixed = np.empty(n_columns, np.float32)
+    for y in range(rows.size):
+        low, share = rows[y], row_share[y]
+        for c in range(n_columns):
+            mixed[c] = field[low, c] + share * (field[low + 1, c] - field[low, c])
+        for x in range(columns.size):
+            c = columns[x]
+            fine[y, x] = mixed[c] + column_share[x] * (mixed[c + 1] - mixed[c])
+    return fine

@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
-from qct.kernels.compiled import parallel_kernel
+from qct.kernels.compiled import in_parts, kernel
 
 
-@parallel_kernel
 def sample_fields(
     fields: npt.NDArray[np.float32], nodes: npt.NDArray[np.float64]
 ) -> npt.NDArray[Any]:
@@ -27,10 +25,23 @@ def sample_fields(
     -------
     values : (N, K) float64
     """
+    values = np.zeros((len(nodes), len(fields)))
+    in_parts(_sample_fields, fields, nodes, values)
+    return values
+
+
+@kernel
+def _sample_fields(
+    fields: npt.NDArray[np.float32],
+    nodes: npt.NDArray[np.float64],
+    values: npt.NDArray[np.float64],
+    part: int,
+    parts: int,
+) -> None:
+    """Fill one of `parts` spans of points of what `sample_fields` returns."""
     n_fields, na, nb, nc = fields.shape
     n_points = nodes.shape[0]
-    values = np.zeros((n_points, n_fields))
-    for n in prange(n_points):
+    for n in range(n_points * part // parts, n_points * (part + 1) // parts):
         a = min(max(nodes[n, 0], 0.0), na - 1.0)
         b = min(max(nodes[n, 1], 0.0), nb - 1.0)
         c = min(max(nodes[n, 2], 0.0), nc - 1.0)
@@ -42,10 +53,8 @@ def sample_fields(
                     share = (fa if da else 1 - fa) * (fb if db else 1 - fb) * (fc if dc else 1 - fc)
                     for k in range(n_fields):
                         values[n, k] += share * fields[k, ia + da, ib + db, ic + dc]
-    return values
 
 
-@parallel_kernel
 def resample_hu(
     hu: npt.NDArray[np.int16],
     rows: npt.NDArray[np.float64],
@@ -70,9 +79,27 @@ def resample_hu(
     -------
     resampled : (P, Q, R) float32
     """
-    nz, ny, nx = hu.shape
     resampled = np.empty((slices.size, rows.size, columns.size), np.float32)
-    for p in prange(slices.size):
+    limits = (float(lowest_hu), float(highest_hu))
+    in_parts(_resample_hu, hu, rows, columns, slices, limits, resampled)
+    return resampled
+
+
+@kernel
+def _resample_hu(
+    hu: npt.NDArray[np.int16],
+    rows: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.float64],
+    slices: npt.NDArray[np.float64],
+    limits: tuple[float, float],
+    resampled: npt.NDArray[np.float32],
+    part: int,
+    parts: int,
+) -> None:
+    """Fill the slices ``part::parts`` of what `resample_hu` returns; `limits` are its lowest and highest HU."""
+    lowest_hu, highest_hu = limits
+    nz, ny, nx = hu.shape
+    for p in range(part, slices.size, parts):
         z = min(max(slices[p], 0.0), nz - 1.0)
         z0 = int(z)
         z1 = min(z0 + 1, nz - 1)
@@ -99,10 +126,8 @@ def resample_hu(
                             value = float(hu[z1 if dz else z0, y1 if dy else y0, x1 if dx else x0])
                             total += share * min(max(value, lowest_hu), highest_hu)
                 resampled[p, q, r] = total
-    return resampled
 
 
-@parallel_kernel
 def divide_by_fields(
     labels: npt.NDArray[np.uint8],
     fields: npt.NDArray[np.float32],
@@ -127,9 +152,23 @@ def divide_by_fields(
     renumber : (L, 3) uint8
         New label by old label and case.
     """
+    in_parts(_divide_by_fields, labels, fields, origin_nodes, step_nodes, renumber)
+
+
+@kernel
+def _divide_by_fields(
+    labels: npt.NDArray[np.uint8],
+    fields: npt.NDArray[np.float32],
+    origin_nodes: npt.NDArray[np.float64],
+    step_nodes: npt.NDArray[np.float64],
+    renumber: npt.NDArray[np.uint8],
+    part: int,
+    parts: int,
+) -> None:
+    """Divide the slices ``part::parts`` as `divide_by_fields` says."""
     n_fields, na, nb, nc = fields.shape
     nz, ny, nx = labels.shape
-    for z in prange(nz):
+    for z in range(part, nz, parts):
         a = min(max(origin_nodes[0] + z * step_nodes[0], 0.0), na - 1.0)
         ia = min(int(a), na - 2)
         fa = a - ia

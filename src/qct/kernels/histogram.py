@@ -8,18 +8,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
-from qct.kernels.compiled import kernel, parallel_kernel
+from qct.kernels.compiled import in_parts, kernel, n_threads
 
 RUN = 32
 """Labels compared at once (voxels)."""
 
 BLOCK = 32 * RUN
 """Labels looked at together to see whether they are all background (voxels)."""
-
-PARTS = 8
-"""Partial counts that are filled side by side; more threads than this do not help."""
 
 
 @kernel
@@ -43,7 +39,6 @@ def _is_uniform(labels: npt.NDArray[np.uint8]) -> bool:
     return bool(differs == 0)
 
 
-@parallel_kernel
 def count_labels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     """Count the voxels of every number in every slice.
 
@@ -59,16 +54,24 @@ def count_labels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     counts : (256, Z) int64
         ``counts[r, z]`` voxels of slice z have the number r, 0 included.
     """
+    counts = np.zeros((len(labels), 256), np.int64)
+    in_parts(_count_labels, labels, counts)
+    return counts.T.copy()
+
+
+@kernel
+def _count_labels(
+    labels: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64], part: int, parts: int
+) -> None:
+    """Count the slices ``part::parts`` into `counts` (Z, 256)."""
     nz, n = labels.shape
-    counts = np.zeros((nz, 256), np.int64)
-    for z in prange(nz):
+    for z in range(part, nz, parts):
         for begin in range(0, n, BLOCK):
             block = labels[z, begin : begin + BLOCK]
             if block[0] == 0 and _is_blank(block):
                 counts[z, 0] += block.size
             else:
                 _count_label_block(block, counts[z])
-    return counts.T.copy()
 
 
 @kernel
@@ -83,7 +86,6 @@ def _count_label_block(labels: npt.NDArray[np.uint8], counts: npt.NDArray[np.int
                 counts[run[i]] += 1
 
 
-@parallel_kernel
 def count_hu(
     hu: npt.NDArray[np.int16],
     labels: npt.NDArray[np.uint8],
@@ -116,18 +118,28 @@ def count_hu(
 
     Notes
     -----
-    Every label must be below L, every slab below S. Each part takes every `PARTS`-th slice and fills
-    counts of its own; they are whole numbers, so their sum does not depend on how many threads there were.
+    Every label must be below L, every slab below S. Each thread fills counts of its own; they are whole
+    numbers, so their sum does not depend on how many threads there were.
     """
-    nz = labels.shape[0]
-    counts = np.zeros((PARTS, slab_of.shape[0], n_slabs, bins[1]), np.int64)
-    for part in prange(PARTS):
-        for z in range(part, nz, PARTS):
-            _count_slice(hu[z], labels[z], slab_of[:, z], counts[part], bins)
-    total: npt.NDArray[Any] = counts[0].copy()
-    for part in range(1, PARTS):
-        total += counts[part]
+    counts = np.zeros((n_threads(), len(slab_of), n_slabs, bins[1]), np.int64)
+    in_parts(_count_hu, hu, labels, slab_of, counts, bins)
+    total: npt.NDArray[Any] = counts.sum(axis=0)
     return total
+
+
+@kernel
+def _count_hu(
+    hu: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.uint8],
+    slab_of: npt.NDArray[np.uint8],
+    counts: npt.NDArray[np.int64],
+    bins: tuple[int, int, int],
+    part: int,
+    parts: int,
+) -> None:
+    """Count the slices ``part::parts`` into ``counts[part]``; the rest as for `count_hu`."""
+    for z in range(part, labels.shape[0], parts):
+        _count_slice(hu[z], labels[z], slab_of[:, z], counts[part], bins)
 
 
 @kernel

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
-from qct.kernels.compiled import kernel, parallel_kernel
+from qct.kernels.compiled import in_parts, kernel
 
 NORMAL_SCALE = 127
 """Normals are kept as int8: a component of 1 is stored as this number (error below 0.4 degrees)."""
@@ -80,7 +79,6 @@ def _eigenvector(
     return best[0] / length, best[1] / length, best[2] / length
 
 
-@parallel_kernel
 def find_sheets(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
@@ -114,12 +112,28 @@ def find_sheets(
     smooth : (Z, Y, X) float32
         `hu` after the Gaussian, where `inside`; 0 elsewhere.
     """
+    strength = np.zeros(hu.shape, np.float32)
+    normal = np.zeros((*hu.shape, 3), np.int8)
+    smooth = np.zeros(hu.shape, np.float32)
+    in_parts(_find_sheets, hu, inside, taps, float(least_curvature), (strength, normal, smooth))
+    return strength, normal, smooth
+
+
+@kernel
+def _find_sheets(
+    hu: npt.NDArray[np.float32],
+    inside: npt.NDArray[np.bool_],
+    taps: npt.NDArray[np.float32],
+    least_curvature: float,
+    found: tuple[npt.NDArray[np.float32], npt.NDArray[np.int8], npt.NDArray[np.float32]],
+    part: int,
+    parts: int,
+) -> None:
+    """Fill the slices ``part::parts`` of what `find_sheets` returns."""
+    strength, normal, smooth = found
     nz, ny, nx = hu.shape
-    strength = np.zeros((nz, ny, nx), np.float32)
-    normal = np.zeros((nz, ny, nx, 3), np.int8)
-    smooth = np.zeros((nz, ny, nx), np.float32)
     radius = taps.shape[1] // 2
-    for z in prange(nz):
+    for z in range(part, nz, parts):
         if not inside[z].any():
             continue
         along_z = np.zeros((3, ny, nx), np.float32)
@@ -160,10 +174,8 @@ def find_sheets(
                 v = _eigenvector(zz - last, yy - last, xx - last, zy, zx, yx)
                 for k in range(3):
                     normal[z, y, x, k] = round(v[k] * NORMAL_SCALE)
-    return strength, normal, smooth
 
 
-@parallel_kernel
 def find_crests(
     strength: npt.NDArray[np.float32],
     normal: npt.NDArray[np.int8],
@@ -185,11 +197,24 @@ def find_crests(
     -------
     is_crest : (Z, Y, X) bool
     """
+    is_crest = np.zeros(strength.shape, np.bool_)
+    in_parts(_find_crests, strength, normal, inside, float(least_strength), is_crest)
+    return is_crest
+
+
+@kernel
+def _find_crests(
+    strength: npt.NDArray[np.float32],
+    normal: npt.NDArray[np.int8],
+    inside: npt.NDArray[np.bool_],
+    least_strength: float,
+    is_crest: npt.NDArray[np.bool_],
+    part: int,
+    parts: int,
+) -> None:
+    """Fill every `parts`-th slice of what `find_crests` returns."""
     nz, ny, nx = strength.shape
-    is_crest = np.zeros((nz, ny, nx), np.bool_)
-    for z in prange(nz):
-        if z < 1 or z >= nz - 1:
-            continue
+    for z in range(1 + part, nz - 1, parts):
         for y in range(1, ny - 1):
             for x in range(1, nx - 1):
                 here = strength[z, y, x]
@@ -217,10 +242,8 @@ def find_crests(
                     if beside > here:
                         highest = False
                 is_crest[z, y, x] = highest
-    return is_crest
 
 
-@parallel_kernel
 def count_coplanar(
     crests: npt.NDArray[np.int32],
     normals: npt.NDArray[np.float32],
@@ -256,10 +279,27 @@ def count_coplanar(
     count : (N,) int32
         The voxel itself counts too.
     """
+    count = np.zeros(len(crests), np.int32)
+    limits = (float(least_cosine), float(most_offset))
+    in_parts(_count_coplanar, crests, normals, number, reach, limits, count)
+    return count
+
+
+@kernel
+def _count_coplanar(
+    crests: npt.NDArray[np.int32],
+    normals: npt.NDArray[np.float32],
+    number: npt.NDArray[np.int32],
+    reach: int,
+    limits: tuple[float, float],
+    count: npt.NDArray[np.int32],
+    part: int,
+    parts: int,
+) -> None:
+    """Fill ``count[part::parts]`` of `count_coplanar`; `limits` are its least cosine and most offset."""
+    least_cosine, most_offset = limits
     nz, ny, nx = number.shape
-    n = crests.shape[0]
-    count = np.zeros(n, np.int32)
-    for a in prange(n):
+    for a in range(part, crests.shape[0], parts):
         z, y, x = crests[a, 0], crests[a, 1], crests[a, 2]
         for dz in range(max(-reach, -z), min(reach, nz - 1 - z) + 1):
             for dy in range(max(-reach, -y), min(reach, ny - 1 - y) + 1):
@@ -281,4 +321,3 @@ def count_coplanar(
                     )
                     if abs(cosine) >= least_cosine:
                         count[a] += 1
-    return count

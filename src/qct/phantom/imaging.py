@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from qct.acquisition import KernelFamily
 from qct.phantom.model import Model
-from qct.phantom.space import Field, Stream, stream
+from qct.phantom.space import Field, Stream, every_slice, stream
 from qct.phantom.spec import ChestSpec
 from qct.volume import PADDING_HU, Volume
 
@@ -90,7 +90,9 @@ def take_image(model: Model, spec: ChestSpec) -> Image:
     labels, airway = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     outside = _outside_circle(spec)
     near = _nearest(rows, model.hu.shape[1]), _nearest(columns, model.hu.shape[2])
-    for k, z in enumerate(z_mm):
+
+    def scan(k: int) -> None:
+        z = float(z_mm[k])
         image = _resample(_blurred(_slab(model, z, spec.slice_mm), model, spec), rows, columns)
         clean[k] = _store(image, outside)
         if spec.noise:
@@ -98,6 +100,8 @@ def take_image(model: Model, spec: ChestSpec) -> Image:
         noisy[k] = _store(image, outside)
         level = round(z / model.step_mm)
         labels[k], airway[k] = (_pick(one[level], near) for one in (model.labels, model.airway))
+
+    every_slice(scan, n_slices)
     lps = np.array([first_yx[1], first_yx[0], origin[0] + z_mm[0]])
     axes = np.array([[0, 0, step_z], [0, pixel, 0], [pixel, 0, 0]], np.float64)
     volume = Volume(noisy, axes, np.round(lps, 3))

@@ -14,6 +14,7 @@ from qct.phantom.space import (
     Resampler,
     Stream,
     ellipsoid,
+    every_slice,
     smooth_noise,
     soft_max,
     stream,
@@ -201,9 +202,12 @@ def _paint(
     hu = np.full(fine.shape, AIR_HU, np.float32)
     labels = np.zeros(fine.shape, np.uint8)
     fat = Shape.draw(spec.seed).fat
-    for z in range(fine.shape[0]):
+
+    def paint(z: int) -> None:
         _paint_body(hu[z], fields, layers, read, z, fat, fine)
         labels[z] = _paint_lungs(hu[z], fields, layers, read, z, fine, spec, scale)
+
+    every_slice(paint, fine.shape[0])
     return hu, labels
 
 

@@ -5,6 +5,9 @@ back, x towards the patient's left, from the carina. The reference chest is scal
 lung volume.
 """
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -12,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
+
+from qct.kernels.draw import expand_slice
 
 Field = npt.NDArray[np.floating[Any]]
 """One number per voxel of a grid."""
@@ -123,29 +128,30 @@ def smooth_noise(grid: Grid, length: float, rng: np.random.Generator) -> Field:
 
 
 class Resampler:
-    """Reads fields of a coarse grid at the voxels of a fine one, slice by slice (linear)."""
+    """Reads fields of a coarse grid at the voxels of a fine one, slice by slice (linear, clamped)."""
 
     def __init__(self, coarse: Grid, fine: Grid) -> None:
-        self._z, self._y, self._x = (_weights(coarse, fine, k) for k in range(3))
+        (self._z, self._z_share), self._y, self._x = (_between(coarse, fine, k) for k in range(3))
 
     def slice(self, field: Field, z: int) -> Field:
         """Return the (Y, X) slice of `field` at the fine slice `z`."""
-        row = self._z[z]
-        low = int(row.argmax()) if row.max() == 1 else int(np.flatnonzero(row)[0])
-        flat = row[low] * field[low]
-        if row[low] < 1:
-            flat = flat + row[low + 1] * field[low + 1]
-        return np.asarray(self._y @ flat @ self._x.T, np.float32)
+        low, share = self._z[z], self._z_share[z]
+        flat = (1 - share) * field[low] + share * field[low + 1]
+        return np.asarray(expand_slice(flat, *self._y, *self._x), np.float32)
 
 
-def _weights(coarse: Grid, fine: Grid, axis: int) -> Field:
-    """Linear weights, (fine voxels, coarse voxels), along one axis; clamped at the ends."""
+def _between(
+    coarse: Grid, fine: Grid, axis: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return, for the fine voxels along an axis, the coarse voxel below each and the share of the next."""
     n = coarse.shape[axis]
-    at = (fine.axis(axis) - coarse.axis(axis)[0]) / coarse.step
-    at = np.clip(at, 0, n - 1)
+    at = np.clip((fine.axis(axis) - coarse.axis(axis)[0]) / coarse.step, 0, n - 1)
     low = np.minimum(np.floor(at).astype(np.int64), n - 2)
-    weights = np.zeros((len(at), n), np.float32)
-    rows = np.arange(len(at))
-    weights[rows, low] = 1 - (at - low)
-    weights[rows, low + 1] = at - low
-    return weights
+    return low, (at - low).astype(np.float32)
+
+
+def every_slice(work: Callable[[int], None], n_slices: int) -> None:
+    """Do something to every slice, on all cores; each slice must be its own business."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+        for _ in threads.map(work, range(n_slices)):
+            pass

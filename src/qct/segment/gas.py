@@ -4,7 +4,7 @@ import cc3d
 import numpy as np
 
 from qct.segment.body import Blocks
-from qct.segment.morphology import Mask, box_around, dilate, distance_mm, erode
+from qct.segment.morphology import Box, Mask, dilate, distance_mm
 
 GAS_BELOW_HU = -930
 """Gas, with the noise of one block; most lung is brighter."""
@@ -50,28 +50,38 @@ def gas_pockets(blocks: Blocks, air: Mask, threshold_hu: int) -> Mask:
     cores : (K, J, I) bool
         Each pocket without the rim of partial volume.
     """
-    spacing = blocks.spacing_mm
-    cores = erode(air & (blocks.hu < GAS_BELOW_HU), CORE_MM, spacing)
     rows = np.flatnonzero(air.any(axis=(1, 2)))
-    middle = rows[0] + LOW_SHARE * (rows[-1] - rows[0])
-    parts = cc3d.connected_components(cores, connectivity=6)
+    middle = int(rows[0] + LOW_SHARE * (rows[-1] - rows[0]))
+    low = slice(0, middle + 1 + int(2 * CORE_MM / blocks.spacing_mm[0]) + 1)
+    gas = np.zeros_like(air)
+    gas[low] = _pockets(blocks.cut((low, slice(None), slice(None))), air[low], middle, threshold_hu)
+    return gas
+
+
+def _pockets(blocks: Blocks, air: Mask, middle: int, threshold_hu: int) -> Mask:
+    """Find the pockets whose centre lies below slice `middle`."""
+    depth_mm = distance_mm(~(air & (blocks.hu < GAS_BELOW_HU)), blocks.spacing_mm)
+    parts = cc3d.connected_components(depth_mm > CORE_MM, connectivity=6)
     found = cc3d.statistics(parts)
-    keep = np.zeros_like(cores)
+    keep = np.zeros_like(air)
     for number in range(1, len(found["voxel_counts"])):
         ml = found["voxel_counts"][number] * blocks.block_ml
         if ml < SMALLEST_POCKET_ML / 4 or found["centroids"][number][0] > middle:
             continue
-        here = parts == number
-        if np.median(blocks.hu[here]) < GAS_MEDIAN_HU and _is_walled(blocks, here, threshold_hu):
-            keep |= here
-    return _reached(blocks, keep, air)
+        box = found["bounding_boxes"][number]
+        here = parts[box] == number
+        if np.median(blocks.hu[box][here]) >= GAS_MEDIAN_HU:
+            continue
+        around = _widened(box, blocks)
+        if _is_walled(blocks.cut(around), parts[around] == number, threshold_hu):
+            keep[box] |= here
+    return _reached(keep, depth_mm > NECK_MM)
 
 
-def _reached(blocks: Blocks, cores: Mask, air: Mask) -> Mask:
+def _reached(cores: Mask, shallow: Mask) -> Mask:
     """Extend cores into the shallow ends of their pockets, unless that leads out into lung."""
     if not cores.any():
         return cores
-    shallow = erode(air & (blocks.hu < GAS_BELOW_HU), NECK_MM, blocks.spacing_mm)
     parts = cc3d.connected_components(shallow, connectivity=6)
     sizes, inner = np.bincount(parts.ravel()), np.bincount(parts[cores], minlength=parts.max() + 1)
     extend = (inner > 0) & (sizes <= MOST_GROWTH * inner)
@@ -79,11 +89,20 @@ def _reached(blocks: Blocks, cores: Mask, air: Mask) -> Mask:
     return np.asarray(extend[parts] | cores)
 
 
+def _widened(box: Box, blocks: Blocks) -> Box:
+    """Return a box with room for the shell of a pocket."""
+    z, y, x = (
+        slice(max(span.start - room, 0), span.stop + room)
+        for span, step_mm in zip(box, blocks.spacing_mm, strict=True)
+        for room in [int(np.ceil((3 * CORE_MM + SHELL_MM[1]) / step_mm))]
+    )
+    return z, y, x
+
+
 def _is_walled(blocks: Blocks, core: Mask, threshold_hu: int) -> bool:
     """Tell whether the shell of a pocket is mostly tissue."""
-    box = box_around(core, 3 * CORE_MM + SHELL_MM[1], blocks.spacing_mm)
-    here, hu = core[box], blocks.hu[box]
-    pocket = dilate(here, 3 * CORE_MM, blocks.spacing_mm) & (hu < GAS_BELOW_HU)
+    hu = blocks.hu
+    pocket = dilate(core, 3 * CORE_MM, blocks.spacing_mm) & (hu < GAS_BELOW_HU)
     away_mm = distance_mm(pocket, blocks.spacing_mm)
     shell = (away_mm > SHELL_MM[0]) & (away_mm <= SHELL_MM[1]) & (hu >= GAS_BELOW_HU)
     return bool((hu[shell] >= threshold_hu).mean() > WALLED_SHARE) if shell.any() else False

@@ -7,18 +7,17 @@ from typing import Any
 import cc3d
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from qct.errors import NoLungsError
 from qct.findings import Progress, no_progress
 from qct.flags import Flag
-from qct.kernels.blocks import decide_voxels
-from qct.regions import DENSE, Label
+from qct.kernels.blocks import count_labels, decide_voxels
+from qct.regions import DENSE, N_LABELS, Label
 from qct.segment.airways import CentralAirway, find_central_airway
 from qct.segment.body import LUNG_MEDIAN_HU, Blocks, air_threshold_hu, average, find_body
 from qct.segment.gas import gas_pockets
-from qct.segment.morphology import Mask, box_around, dilate
-from qct.segment.outline import close_lung, dense_lung
+from qct.segment.morphology import Box, Mask, box_around, dilate, dilate_once
+from qct.segment.outline import Airless, close_lung, find_airless
 from qct.segment.sides import ISLAND_ML, LEFT, RIGHT, Sides, part_sides
 from qct.volume import PADDING_HU, Volume
 
@@ -38,7 +37,10 @@ ASYMMETRY = 0.4
 """Smaller over larger lung: the left is normally 0.8 to 0.9 of the right."""
 
 DENSE_CAVEAT_PERCENT = 1.0
-"""Share of airless lung that a reader has to know of: low, because `dense_lung` finds a part of it only."""
+"""Share of airless lung that a reader has to know of: low, as `find_airless` may find a part of it only."""
+
+FLUID_ML = 20.0
+"""Fluid between lung and ribs that a reader has to know of."""
 
 SMALLEST_AIRWAY_ML = 12.0
 """Trachea and main bronchi of an adult hold more."""
@@ -111,11 +113,13 @@ def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
     progress("parting the lungs", 0.45)
     free = air & ~tube
     gas = gas_pockets(blocks, free, threshold_hu)
-    sides = part_sides(blocks, free, gas, _middle(air, airway), threshold_hu)
+    middle = _middle(air, airway)
+    sides = part_sides(blocks, free, gas, middle, threshold_hu)
     _refuse_without_lungs(sides, blocks)
 
     progress("closing the lungs over vessels", 0.6)
-    below, above = _block_labels(blocks, sides, tube, airway)
+    airless = find_airless(blocks, sides.numbers, middle)
+    below, above = _block_labels(blocks, sides, airless, tube, airway)
     progress("deciding the border on voxels", 0.85)
     labels = decide_voxels(
         volume.hu,
@@ -125,6 +129,11 @@ def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
         threshold_hu,
         PADDING_HU,
     )
+    native = _native(box, whole.factors)
+    for side, label in LUNG_LABELS.items():
+        if (sides.numbers == side).any():
+            one = _native(box_around(below == label, 0.0, whole.spacing_mm), whole.factors)
+            _drop_islands(labels[native][one], label, volume.voxel_ml)
     method = {
         "threshold_hu": threshold_hu,
         "block_mm": tuple(round(step, 3) for step in whole.spacing_mm),
@@ -132,8 +141,10 @@ def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
         "lungs_parted_by": "watershed" if sides.joined else "separate air spaces",
         "airway_threshold_hu": airway.threshold_hu if airway else None,
         "airway_leak_cut": airway.leaked if airway else None,
+        "right_fluid_ml": airless.fluid_ml[RIGHT],
+        "left_fluid_ml": airless.fluid_ml[LEFT],
     }
-    return _described(volume, labels, airway, method)
+    return _described(volume, labels, native, airway, method)
 
 
 def _no_lungs(reason: str) -> NoLungsError:
@@ -191,7 +202,7 @@ def _refuse_without_lungs(sides: Sides, blocks: Blocks) -> None:
 
 
 def _block_labels(
-    blocks: Blocks, sides: Sides, tube: Mask, airway: CentralAirway | None
+    blocks: Blocks, sides: Sides, airless: Airless, tube: Mask, airway: CentralAirway | None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Say for each block what its voxels below the threshold are, and what the others are."""
     below = np.zeros(blocks.hu.shape, np.uint8)
@@ -200,17 +211,17 @@ def _block_labels(
         aerated = sides.numbers == side
         if not aerated.any():
             continue
-        outline = close_lung(aerated, blocks)
-        dense = dense_lung(aerated, outline, blocks, side) & (below == 0)
-        outline |= dense
-        rim = outline & ndimage.binary_dilation(~outline, np.ones((3, 3, 3)))
-        ring = ndimage.binary_dilation(aerated, np.ones((3, 3, 3))) & ~outline
+        dense = airless.dense[side] & (below == 0)
+        outline = close_lung(aerated | dense, blocks)
+        dense = dilate_once(dense) & outline
+        rim = outline & dilate_once(~outline)
+        ring = dilate_once(aerated) & ~outline
         free = (below == 0) & ~tube
         below[(outline | ring) & free] = label
         above[outline & free & ~(rim & aerated)] = label
         above[dense & free] = label + DENSE
     if airway is not None:
-        wet = ndimage.binary_dilation(airway.lumen, np.ones((3, 3, 3))) & tube
+        wet = dilate_once(airway.lumen) & tube
         below[wet | (tube & (below > 0))] = Label.AIRWAY
     return below, above
 
@@ -223,6 +234,27 @@ def _uncut(
     return whole
 
 
+def _native(box: Box, factors: tuple[int, int, int]) -> Box:
+    """Return the voxels of a box of blocks."""
+    z, y, x = (
+        slice(span.start * factor, span.stop * factor)
+        for span, factor in zip(box, factors, strict=True)
+    )
+    return z, y, x
+
+
+def _drop_islands(labels: npt.NDArray[np.uint8], label: int, voxel_ml: float) -> None:
+    """Unlabel what a lung has apart from its largest part, unless it is large: anatomy parted it."""
+    lung = (labels & np.uint8(DENSE - 1)) == label
+    parts = cc3d.connected_components(lung, connectivity=6)
+    found = cc3d.statistics(parts)
+    counts = found["voxel_counts"][1:]
+    islands = np.flatnonzero((counts * voxel_ml < ISLAND_ML) & (counts < counts.max(initial=0)))
+    for number in islands + 1:
+        box = found["bounding_boxes"][number]
+        labels[box][parts[box] == number] = Label.BACKGROUND
+
+
 def _gas_ml(free: Mask, gas: Mask, sides: Sides, blocks: Blocks) -> float:
     """Volume of the air spaces that were cut off with gas in them."""
     parts = cc3d.connected_components(free & (sides.numbers == 0), connectivity=6)
@@ -233,11 +265,12 @@ def _gas_ml(free: Mask, gas: Mask, sides: Sides, blocks: Blocks) -> float:
 def _described(
     volume: Volume,
     labels: npt.NDArray[np.uint8],
+    box: Box,
     airway: CentralAirway | None,
     method: dict[str, Any],
 ) -> Lungs:
     """Add flags and figures."""
-    counts = np.bincount(labels.ravel(), minlength=DENSE * 2).astype(float) * volume.voxel_ml
+    counts = count_labels(labels, N_LABELS).sum(axis=0) * volume.voxel_ml
     plain_ml = {side: float(counts[label]) for side, label in LUNG_LABELS.items()}
     dense_ml = {side: float(counts[label + DENSE]) for side, label in LUNG_LABELS.items()}
     total_ml = {side: plain_ml[side] + dense_ml[side] for side in LUNG_LABELS}
@@ -251,10 +284,12 @@ def _described(
         flags.add(Flag.SINGLE_LUNG)
     elif smaller < ASYMMETRY * larger:
         flags.add(Flag.LUNG_ASYMMETRY)
-    if _is_truncated(volume, labels):
+    if _is_truncated(volume, labels, box):
         flags.add(Flag.TRUNCATED_LUNG)
     if max(method["right_dense_percent"], method["left_dense_percent"]) >= DENSE_CAVEAT_PERCENT:
         flags.add(Flag.DENSE_LUNG)
+    if max(method["right_fluid_ml"], method["left_fluid_ml"]) >= FLUID_ML:
+        flags.add(Flag.PLEURAL_FLUID)
     if method["gas_removed_ml"] > 0:
         flags.add(Flag.GAS_POCKET_REMOVED)
     if method["lungs_parted_by"] == "watershed":
@@ -264,19 +299,22 @@ def _described(
     return Lungs(labels=labels, flags=frozenset(flags), method=method)
 
 
-def _is_truncated(volume: Volume, labels: npt.NDArray[np.uint8]) -> bool:
-    """Tell whether more than `CUT_MM2` of lung lies on an outer face of the measured field."""
-    lung = (labels > 0) & (labels != Label.AIRWAY)
+def _is_truncated(volume: Volume, labels: npt.NDArray[np.uint8], box: Box) -> bool:
+    """Tell whether more than `CUT_MM2` of lung lies on an outer face of the measured field.
+
+    All lung lies in the box, whose faces are those of the field where lung comes so near.
+    """
+    lung = (labels[box] > 0) & (labels[box] != Label.AIRWAY)
     dz, dy, dx = volume.spacing_mm
     ends = max(int(lung[0].sum()), int(lung[-1].sum())) * dy * dx
     rows = max(int(lung[:, 0].sum()), int(lung[:, -1].sum())) * dz * dx
     columns = max(int(lung[:, :, 0].sum()), int(lung[:, :, -1].sum())) * dz * dy
-    return bool(max(ends, rows, columns, _at_padding_mm2(volume, lung)) > CUT_MM2)
+    return bool(max(ends, rows, columns, _at_padding_mm2(volume, lung, box)) > CUT_MM2)
 
 
-def _at_padding_mm2(volume: Volume, lung: Mask) -> float:
+def _at_padding_mm2(volume: Volume, lung: Mask, box: Box) -> float:
     """Area over which lung touches voxels that the scanner did not measure."""
-    padding = volume.hu == PADDING_HU
+    padding = volume.hu[box] == PADDING_HU
     if not padding.any():
         return 0.0
     dz, dy, dx = volume.spacing_mm

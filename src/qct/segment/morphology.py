@@ -41,6 +41,18 @@ def closed(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
     return erode(dilate(mask, radius_mm, spacing_mm), radius_mm, spacing_mm) | mask
 
 
+def dilate_once(mask: Mask) -> Mask:
+    """Voxels that share a face, an edge or a corner with the mask, and the mask."""
+    grown = mask.copy()
+    for axis in range(3):
+        before = grown.copy()
+        ahead, behind = [slice(None)] * 3, [slice(None)] * 3
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+        grown[tuple(ahead)] |= before[tuple(behind)]
+        grown[tuple(behind)] |= before[tuple(ahead)]
+    return grown
+
+
 def filled(mask: Mask) -> Mask:
     """Fill holes that do not reach the edge of the array."""
     return np.asarray(fill_voids.fill(np.ascontiguousarray(mask)), bool)

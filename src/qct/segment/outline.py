@@ -1,27 +1,71 @@
-"""The outline of a lung: closed over vessels and nodules, and over airless lung that lung surrounds."""
+"""The outline of a lung: closed over vessels and nodules, and over airless lung inside its space."""
+
+from dataclasses import dataclass, field
 
 import cc3d
 import numpy as np
-from scipy import ndimage
+import numpy.typing as npt
 
+from qct.kernels.blocks import average_blocks
 from qct.segment.body import Blocks
-from qct.segment.morphology import Mask, box_around, closed, filled, opened
-from qct.segment.sides import RIGHT
+from qct.segment.chest_wall import LONGEST_MM, STEP_MM, ChestWall, find_chest_wall
+from qct.segment.morphology import Mask, box_around, closed, dilate, filled, opened
+from qct.segment.sides import LEFT, RIGHT
 
 CLOSE_MM = 7.0
 """Vessels at the hilum and nodules at the pleura up to twice this width belong to the lung."""
 
-DENSE_REACH_MM = 35.0
-"""Airless lung is looked for in dents of the aerated lung up to twice this width."""
+COARSE_MM = 2.8
+"""Edge of the blocks on which airless lung is looked for, about."""
 
 DENSE_HU = (-50, 150)
 """Consolidation, tumour and collapse, enhanced or not; fat lies below, bone above."""
 
-DENSE_CORE_MM = 4.0
-"""Vessels and airway walls are thinner than twice this."""
+AT_WALL_CORE_MM = 4.0
+"""Airless lung between aerated lung and ribs is thicker than twice this; muscle and fat are thinner."""
+
+INNER_CORE_MM = 10.0
+"""Airless lung that lies towards the mediastinum is thicker than twice this; hilar vessels are thinner."""
 
 SMALLEST_DENSE_ML = 3.0
 """A smaller airless spot is a nodule: plain lung."""
+
+SMALLEST_INNER_ML = 15.0
+"""The same for a spot that does not reach the chest wall: a smaller one may be a hilar vessel."""
+
+REACH_SHARE = 0.12
+"""Radius of the ball that must not roll into airless lung from the mediastinum, per width of the chest."""
+
+FLUID_BELOW_HU = 12
+"""Mean HU of pleural fluid lies below, that of airless lung above (*to be confirmed*: seen on few scans)."""
+
+WIDEST_GAP_MM = 80.0
+"""On a ray no more airless lung than this lies between aerated lung and ribs; liver and heart are wider."""
+
+DENTED_SHARE = 0.1
+"""So much of airless lung at the ribs lies where the aerated lung's outer face is dented; muscle never does."""
+
+FRONT_DEG = 25.0
+"""So far to either side of the sternum the chest wall is cartilage, which rays do not see."""
+
+BACK_DEG = 160.0
+"""Beyond lies the spine."""
+
+
+@dataclass(frozen=True)
+class Airless:
+    """Airless lung of both sides on the block grid.
+
+    Attributes
+    ----------
+    dense : (K, J, I) bool
+        Parts of the lungs.
+    fluid_ml : mapping
+        `RIGHT` and `LEFT` to what was found and left out, being as dark as fluid.
+    """
+
+    dense: dict[int, Mask]
+    fluid_ml: dict[int, float] = field(default_factory=lambda: {RIGHT: 0.0, LEFT: 0.0})
 
 
 def close_lung(aerated: Mask, blocks: Blocks) -> Mask:
@@ -33,54 +77,93 @@ def close_lung(aerated: Mask, blocks: Blocks) -> Mask:
     return outline
 
 
-def dense_lung(aerated: Mask, outline: Mask, blocks: Blocks, side: int) -> Mask:
-    """Find airless lung: large, of soft-tissue density, with aerated lung of its side around it.
+def find_airless(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float) -> Airless:
+    """Find airless lung: soft tissue in the space of a lung that muscle, vessels or heart do not explain.
 
     Parameters
     ----------
-    aerated, outline : (K, J, I) bool
-        One lung before and after `close_lung`.
     blocks : Blocks
-    side : int
-        `RIGHT` or `LEFT`.
-
-    Returns
-    -------
-    dense : (K, J, I) bool
-        Reaches beyond `outline` where a lesion dents it.
+    sides : (K, J, I) uint8
+        Aerated lungs, `RIGHT` and `LEFT`.
+    middle : float
+        Index along x that the lungs lie to either side of.
 
     Notes
     -----
-    Lung must lie above and below, towards the middle, and in front or behind. So the dome of the
-    diaphragm (nothing below), heart and great vessels (nothing towards the middle) and the chest wall
-    never count, at the price of disease that lies on the diaphragm or on the mediastinum.
+    Two kinds are found. Along the chest wall: tissue that has aerated lung on its inner and ribs on its
+    outer side, thicker than the wall's own tissue. Towards the mediastinum: thick tissue inside the lung's
+    border as interpolated over narrow dents, with lung above and below, that a ball cannot enter from the
+    mediastinum. The dome of the diaphragm has no lung below it, the heart is larger than the ball, aorta and
+    arch are long dents: they stay outside. So does a lung or lobe without any air that ends on the diaphragm.
     """
+    factors = tuple(max(1, round(COARSE_MM / step)) for step in blocks.spacing_mm)
+    fz, fy, fx = factors
     spacing = blocks.spacing_mm
-    box = box_around(aerated, DENSE_REACH_MM + 2 * max(spacing), spacing)
-    lung, hu = aerated[box], blocks.hu[box]
-    calm = ndimage.uniform_filter(hu, size=[max(1, 2 * round(2.5 / s / 2) + 1) for s in spacing])
-    tissue = (calm > DENSE_HU[0]) & (calm < DENSE_HU[1]) & ~lung
-    reach = closed(lung, DENSE_REACH_MM, spacing) & _surrounded(lung, side)
-    spots = opened(tissue & reach, DENSE_CORE_MM, spacing)
-    spots = cc3d.dust(
-        spots,
-        threshold=int(SMALLEST_DENSE_ML / blocks.block_ml) + 1,
-        connectivity=6,
-        in_place=False,
-    ).astype(bool)
-    dense = np.zeros_like(aerated)
-    dense[box] = spots
-    return dense
+    coarse = Blocks(
+        average_blocks(blocks.hu, (fz, fy, fx), -32768, -1000),
+        (spacing[0] * fz, spacing[1] * fy, spacing[2] * fx),
+        (fz, fy, fx),
+    )
+    rough = np.ascontiguousarray(sides[::fz, ::fy, ::fx])
+    wall = find_chest_wall(coarse, rough, middle / fx)
+    dense, fluid_ml = {}, {}
+    for side in (RIGHT, LEFT):
+        spots, fluid_ml[side] = _spots(coarse, rough == side, wall, side)
+        for axis, factor in enumerate(factors):
+            spots = np.repeat(spots, factor, axis).take(range(sides.shape[axis]), axis)
+        dense[side] = spots & (sides != RIGHT + LEFT - side)
+    return Airless(dense, fluid_ml)
 
 
-def _surrounded(lung: Mask, side: int) -> Mask:
-    """Voxels that see lung above and below, towards the middle, and in front or behind."""
-    below = np.logical_or.accumulate(lung, axis=0)
+def _spots(coarse: Blocks, lung: Mask, wall: ChestWall, side: int) -> tuple[Mask, float]:
+    """Return airless lung of one side, and the volume of what is as dark as fluid."""
+    if not lung.any():
+        return np.zeros_like(lung), 0.0
+    spacing = coarse.spacing_mm
+    tissue = (coarse.hu > DENSE_HU[0]) & (coarse.hu < DENSE_HU[1]) & ~lung
+    tissue &= _out_of_reach(wall, lung, spacing)
+    every = np.ones_like(wall.dented)
+    at_wall = opened(tissue & _at_wall(wall, side, every, lung.shape), AT_WALL_CORE_MM, spacing)
+    dented = at_wall & _at_wall(wall, side, wall.dented, lung.shape)
+    inner = tissue & _inside(wall, lung, side)
+    core = opened(inner, INNER_CORE_MM, spacing)
+    grown = dilate(core, INNER_CORE_MM, spacing) & inner
+    parts = cc3d.connected_components(at_wall | grown, connectivity=6)
+    count = np.bincount(parts.ravel())
+    outer = np.bincount(parts[at_wall], minlength=len(count))
+    total = np.bincount(parts.ravel(), weights=coarse.hu.ravel().astype(np.float64))
+    reaching = outer * coarse.block_ml >= SMALLEST_DENSE_ML
+    dents = np.bincount(parts[dented], minlength=len(count)) >= DENTED_SHARE * outer
+    large = (reaching & dents) | (count * coarse.block_ml >= SMALLEST_INNER_ML)
+    fluid = (reaching | large) & (total < FLUID_BELOW_HU * count)
+    large[0] = fluid[0] = False
+    return np.asarray((large & ~fluid)[parts]), float(count[fluid].sum()) * coarse.block_ml
+
+
+def _out_of_reach(wall: ChestWall, lung: Mask, spacing: tuple[float, float, float]) -> Mask:
+    """Blocks that a ball, rolled over lung and chest wall from the mediastinum, does not get to."""
+    beyond = np.where(wall.pleura >= 0, np.int16(LONGEST_MM / STEP_MM), np.int16(0))
+    solid = lung | wall.between(np.maximum(wall.pleura, 0), beyond, lung.shape)
+    width_mm = np.flatnonzero(lung.any(axis=(0, 1))).size * spacing[2] * 2
+    radius_mm = REACH_SHARE * width_mm
+    room = [(int(radius_mm / step_mm) + 2,) * 2 for step_mm in spacing]
+    inner = tuple(slice(before, -after) for before, after in room)
+    return closed(np.pad(solid, room), radius_mm, spacing)[inner]
+
+
+def _at_wall(wall: ChestWall, side: int, rays: Mask, shape: tuple[int, ...]) -> Mask:
+    """Blocks between the outermost aerated lung of some rays and the ribs."""
+    turn = wall.from_front_deg
+    seen = rays & (wall.own == side) & (turn > FRONT_DEG) & (turn < BACK_DEG)
+    seen &= (wall.last >= 0) & ((wall.pleura - wall.last) * STEP_MM < WIDEST_GAP_MM)
+    outer = np.where(seen, wall.pleura, 0).astype(np.int16)
+    return wall.between(wall.last + np.int16(1), outer, shape)
+
+
+def _inside(wall: ChestWall, lung: Mask, side: int) -> Mask:
+    """Blocks of a lung's space that have lung above and below."""
+    seen = (wall.own == side) & (wall.from_front_deg > FRONT_DEG)
+    outer = np.where(seen, np.maximum(wall.pleura, wall.last + 1), 0).astype(np.int16)
+    beneath = np.logical_or.accumulate(lung, axis=0)
     above = np.logical_or.accumulate(lung[::-1], axis=0)[::-1]
-    front = np.logical_or.accumulate(lung, axis=1)
-    behind = np.logical_or.accumulate(lung[:, ::-1], axis=1)[:, ::-1]
-    if side == RIGHT:  # x grows to the left, so the middle lies at larger x
-        medial = np.logical_or.accumulate(lung[:, :, ::-1], axis=2)[:, :, ::-1]
-    else:
-        medial = np.logical_or.accumulate(lung, axis=2)
-    return np.asarray(below & above & medial & (front | behind))
+    return wall.between(wall.mediastinum, outer, lung.shape) & beneath & above
