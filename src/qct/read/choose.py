@@ -73,6 +73,9 @@ MAX_SLOPE, MAX_INTERCEPT_HU = 1e3, 1e5
 MAX_PLACE_MM = 1e5
 """Positions and pixels beyond are damage."""
 
+MIN_PIXEL_MM = 0.01
+"""Pixels smaller than this are damage; the finest scanners reach 0.1 mm."""
+
 _KERNEL_RANK = {
     KernelFamily.STANDARD: 0,
     KernelFamily.SOFT: 0,
@@ -284,7 +287,7 @@ def _refuse_header(one: Slice) -> None:
         raise PixelError(f"{name} has no RescaleSlope or RescaleIntercept", hint=again)
     if one.position_mm is None or one.orientation is None:
         raise GeometryError(f"{name} has no position or orientation in the patient", hint=again)
-    if one.pixel_mm is None or min(one.pixel_mm) <= 0:
+    if one.pixel_mm is None or min(one.pixel_mm) < MIN_PIXEL_MM:
         raise GeometryError(f"{name} has no pixel spacing", hint=again)
     if not all(1 <= side <= MAX_SIDE_PIXELS for side in (one.pixels.rows, one.pixels.columns)):
         raise PixelError(
