@@ -1,7 +1,7 @@
-"""Damage real files and read them: every case must give a scan, or a refusal in words that leaves nothing behind.
+"""Damage real files and read them: each must give a scan, or a refusal in words that leaves nothing behind.
 
     python benchmarks/fuzz_read.py DATA --cases 10000          # DATA: folder of real scans (docs/data.md)
-    python benchmarks/fuzz_read.py DATA --guided 30            # minutes, guided by coverage (pip install atheris)
+    python benchmarks/fuzz_read.py DATA --guided 30          # minutes, guided by coverage (pip install atheris)
 
 A case fails if anything but a `qct.errors.QctError` comes out, if ``qct analyze`` answers a refused scan with
 exit code 0 or 1, a traceback, no hint or a file in its output, or if it takes longer than `MOST_SECONDS`. What
@@ -92,7 +92,9 @@ def flip(data: bytes, chance: random.Random, end: int | None = None) -> bytes:
     spoiled = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 5, 20))):
         if spoiled:
-            spoiled[chance.randrange(min(end or len(spoiled), len(spoiled)))] = chance.randrange(256)
+            spoiled[chance.randrange(min(end or len(spoiled), len(spoiled)))] = chance.randrange(
+                256
+            )
     return bytes(spoiled)
 
 
@@ -239,7 +241,9 @@ def _piece(folder: Path, n: int) -> Files:
 
     paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix != ".md"]
     heads = [(pydicom.dcmread(p, stop_before_pixels=True, force=True), p) for p in paths]
-    placed = [(float(ds.ImagePositionPatient[2]), p) for ds, p in heads if "ImagePositionPatient" in ds]
+    placed = [
+        (float(ds.ImagePositionPatient[2]), p) for ds, p in heads if "ImagePositionPatient" in ds
+    ]
     placed.sort()
     middle = placed[len(placed) // 2 : len(placed) // 2 + n]
     return {f"{k:02d}": path.read_bytes() for k, (_, path) in enumerate(middle)}
@@ -325,7 +329,17 @@ def run_cases(data: Path, cases: range, keep: Path) -> Counter[str]:
     return ends
 
 
-KINDS = ("slice", "alone", "enhanced", "DICOMDIR", "study.zip", "a.nii", "a.nrrd", "a.mha", "a.nii.gz")
+KINDS = (
+    "slice",
+    "alone",
+    "enhanced",
+    "DICOMDIR",
+    "study.zip",
+    "a.nii",
+    "a.nrrd",
+    "a.mha",
+    "a.nii.gz",
+)
 """What the first byte of a guided case chooses."""
 
 
@@ -359,7 +373,9 @@ def small_seeds(data: Path) -> Iterator[bytes]:
     cip = _piece(data / "cip/ct-64-dicom", 3)
     yield bytes((0,)) + cip["01"]
     yield bytes((4,)) + _zipped(cip)
-    for kind, files in zip((5, 8, 6, 7), _volume_files(data / "cip/ct-64.nrrd").values(), strict=True):
+    for kind, files in zip(
+        (5, 8, 6, 7), _volume_files(data / "cip/ct-64.nrrd").values(), strict=True
+    ):
         yield bytes((kind,)) + next(iter(files.values()))
 
 
@@ -367,10 +383,11 @@ def run_guided(data: Path, minutes: float, keep: Path) -> None:
     """Let coverage guide the damage; libFuzzer stops at the first failure and leaves its input."""
     import atheris
 
-    import qct.kernels.pixels  # noqa: F401  before the others: what is compiled cannot be watched
+    import qct.kernels.pixels
 
     with atheris.instrument_imports(include=["pydicom", "qct.read", "qct.cli"]):
         import pydicom  # noqa: F401
+
         import qct.cli.analyze
         import qct.read  # noqa: F401
     corpus = keep / "corpus"

@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from qct import __version__
 from qct.findings import Analysis, Progress, no_progress
 from qct.options import Options
+
+if TYPE_CHECKING:
+    from qct.interpret import Outlook
+    from qct.read import Survey
 
 SHARES = {"read": 0.25, "segment": 0.60, "measure": 0.05, "interpret": 0.0, "show": 0.10}
 """What part of the work each stage is, for a progress bar."""
@@ -24,6 +29,7 @@ def analyze(
     *,
     options: Options | None = None,
     labels: Path | None = None,
+    gate: Path | None = None,
     progress: Progress = no_progress,
 ) -> Analysis:
     """Read, segment, measure and interpret one scan.
@@ -36,6 +42,8 @@ def analyze(
         Settings; defaults where left out.
     labels : Path, optional
         A segmentation to measure with, instead of finding the regions.
+    gate : Path, optional
+        A site's own rules for what a scan is good enough for (docs/gate.md).
     progress : callable
         Told what is being done, and the share of the whole that is done (0 to 1).
 
@@ -51,18 +59,20 @@ def analyze(
     SegmentError
         If it does not show lungs.
     """
-    from qct.interpret import judge, person, references, uncertainties
+    from qct.interpret import judge, person, references, site_gate, uncertainties
     from qct.measure import calibrate, measure
     from qct.measure.views import project, take_views
-    from qct.read import read_scan
+    from qct.read import completed, read_scan
     from qct.segment import segment
     from qct.segment.imported import import_segmentation
 
     options = options or Options()
     _use_threads(options.threads)
+    rules = site_gate(gate) if gate is not None else None
     clock = _Clock(progress)
     with clock.stage("read", "reading") as told:
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
+        scan = completed(scan, options)
     with clock.stage("segment", "segmenting") as told:
         if labels is not None:
             segmentation = import_segmentation(labels, scan)
@@ -73,7 +83,7 @@ def analyze(
         calibration_hu = calibrate(scan.volume, segmentation.labels)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
-        verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu)
+        verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu, rules)
         usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
     with clock.stage("show", "taking views"):
         views = take_views(scan.volume, segmentation.labels)
@@ -92,6 +102,44 @@ def analyze(
         references=usual,
         uncertainties=uncertainties(measured),
     )
+
+
+def inspect(
+    path: Path, *, options: Options | None = None, gate: Path | None = None
+) -> "tuple[Survey, dict[int, Outlook]]":
+    """List every series, and foresee from the headers what the gate would say of each.
+
+    Returns
+    -------
+    survey : Survey
+    outlooks : dict
+        By the number of the candidate, counted through all studies; only what may be measured.
+
+    Raises
+    ------
+    ReadError
+        If there is nothing at all to read.
+    OptionError
+        If the settings contradict the headers, or the gate's file is faulty.
+    """
+    from qct.acquisition import Study
+    from qct.interpret import foresee, site_gate
+    from qct.read import completed_acquisition, survey
+
+    options = options or Options()
+    rules = site_gate(gate) if gate is not None else None
+    found = survey(path, series_uid=options.series_uid)
+    outlooks, number = {}, -1
+    for study in found.studies:
+        for candidate, how in zip(study.candidates, study.acquisitions, strict=True):
+            number += 1
+            if how is None or candidate.spacing_mm is None:
+                continue
+            if candidate.verdict == "chosen":
+                how = completed_acquisition(how, options)
+            told = Study(description=study.description)
+            outlooks[number] = foresee(how, told, candidate.spacing_mm[0], gate=rules)
+    return found, outlooks
 
 
 def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Analysis:

@@ -10,7 +10,7 @@ from qct.acquisition import Acquisition, KernelFamily, Patient, Study
 from qct.findings import FissureFit, Measured, Scan, Segmentation
 from qct.flags import Flag, Status, Weight
 from qct.interpret import judge
-from qct.interpret.facts import region_facts, scan_facts
+from qct.interpret.facts import header_facts, image_facts, region_facts
 from qct.interpret.gate import load_gate, parse_gate
 from qct.quantities import HEADLINE, QUANTITIES
 from qct.regions import LOBES, REGIONS, Fissure
@@ -23,6 +23,7 @@ GOOD = Acquisition(
     slice_mm=1.0,
     has_contrast=False,
     patient_position="HFS",
+    kvp=120.0,
     ctdi_vol_mgy=7.0,
 )
 MEASURED = tuple(
@@ -243,8 +244,9 @@ def test_reasons_come_worst_first_and_once():
 def all_facts():
     calibration_hu = {"outside_air": -1000.0, "tracheal_air": -990.0}
     segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5, 3.0),))
-    whole = scan_facts(scan(), MEASURED, calibration_hu, load_gate().words)
-    return whole | region_facts("left_upper_lobe", scan(), segmentation, MEASURED)
+    whole = header_facts(GOOD, Study(), False, 1.0, load_gate().words)
+    whole |= image_facts(MEASURED, calibration_hu)
+    return whole | region_facts("left_upper_lobe", frozenset(), segmentation, MEASURED)
 
 
 def test_every_rule_asks_and_says_only_what_is_known():
@@ -270,8 +272,11 @@ def test_the_groups_hold_every_quantity_but_the_clipped_share():
 
 
 def test_every_doubt_has_a_rule():
-    # a region that is too small is marked where it is measured
-    assert {rule.flag for rule in load_gate().rules} == set(Flag) - {Flag.TOO_FEW_VOXELS}
+    # a region that is too small is marked where it is measured; a site's own rules where they are read
+    assert {rule.flag for rule in load_gate().rules} == set(Flag) - {
+        Flag.TOO_FEW_VOXELS,
+        Flag.SITE_GATE,
+    }
 
 
 def test_every_rule_has_a_source_among_the_references():

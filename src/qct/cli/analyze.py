@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qct.options import PROFILES, SEGMENTERS, SEXES, Options
+from qct.options import POSITIONS, PROFILES, SEGMENTERS, SEXES, TOLD, Options
 
 if TYPE_CHECKING:
     from qct.findings import Analysis, Progress
@@ -31,6 +31,16 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--profile", choices=PROFILES, default=default.profile)
     parser.add_argument("--segmenter", choices=SEGMENTERS, default=default.segmenter)
     add_person_to(parser)
+    add_acquisition_to(parser)
+    parser.add_argument(
+        "--weights", metavar="PATH", help="weights of the network, for places without a network"
+    )
+    parser.add_argument(
+        "--allow-download", action="store_true", help="let a network fetch its weights"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="measure these regions (SEG, NIfTI, NRRD, MHA)"
+    )
     parser.add_argument(
         "--threads", type=int, default=default.threads, help="threads to use; 0 means every core"
     )
@@ -60,6 +70,32 @@ def person_of(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in ("age_years", "sex", "height_cm", "weight_kg")}
 
 
+def add_acquisition_to(parser: argparse.ArgumentParser) -> None:
+    """Declare what the gate needs to know of the acquisition, and the gate's own table."""
+    how = parser.add_argument_group(
+        "acquisition",
+        "for the gate, where the header does not say it (NIfTI, NRRD, MHA say little)",
+    )
+    how.add_argument("--kernel", metavar="NAME", dest="recon_kernel")
+    how.add_argument("--manufacturer", metavar="NAME")
+    how.add_argument("--kvp", type=float, metavar="KV")
+    how.add_argument("--slice-thickness-mm", type=float, metavar="MM", dest="slice_mm")
+    how.add_argument("--ctdi-vol-mgy", type=float, metavar="MGY")
+    how.add_argument("--contrast", choices=("yes", "no"), dest="has_contrast")
+    how.add_argument("--position", choices=POSITIONS, dest="patient_position")
+    parser.add_argument(
+        "--gate", type=Path, metavar="FILE", help="the site's own acquisition rules (docs/gate.md)"
+    )
+
+
+def acquisition_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was said about the acquisition, by the name of its setting."""
+    told = {name: getattr(args, name) for name in TOLD}
+    if told["has_contrast"] is not None:
+        told["has_contrast"] = told["has_contrast"] == "yes"
+    return told
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure one scan, write its folder, print its table."""
     options = Options(
@@ -67,7 +103,10 @@ def run(args: argparse.Namespace) -> int:
         profile=args.profile,
         segmenter=args.segmenter,
         threads=args.threads,
+        weights=args.weights,
+        allow_download=args.allow_download,
         **person_of(args),
+        **acquisition_of(args),
     )
     from qct.export import check_folder, write_folder
     from qct.pipeline import analyze, results
@@ -79,7 +118,11 @@ def run(args: argparse.Namespace) -> int:
         optional("highdicom")  # before the work, not after it
     with shown_progress(quiet=args.quiet or args.json) as progress:
         analysis = analyze(
-            args.scan, options=options, progress=lambda doing, share: progress(doing, 0.8 * share)
+            args.scan,
+            options=options,
+            labels=args.labels,
+            gate=args.gate,
+            progress=lambda doing, share: progress(doing, 0.8 * share),
         )
         files = results(
             analysis,

@@ -45,6 +45,7 @@ FACT_KEYWORDS = (
     "CTDIvol ReconstructionAlgorithm PatientPosition "
     "ContrastBolusAgent ContrastBolusAgentSequence ContrastBolusRoute ContrastBolusVolume "
     "ContrastBolusStartTime ContrastBolusTotalDose ContrastBolusIngredient ImageComments "
+    "MonoenergeticEnergyEquivalent SpecificCharacterSet "
     "SharedFunctionalGroupsSequence"
 )
 """Read from one slice of a series."""

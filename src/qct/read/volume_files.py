@@ -12,7 +12,7 @@ from qct.errors import GeometryError, PixelError, ReadError
 from qct.findings import Progress, Scan
 from qct.flags import Flag
 from qct.read.assemble import HIGHEST_HU, HU16, LOWEST_HU, NOTHING_BELOW_HU, place_of
-from qct.read.check import check_scale
+from qct.read.check import METAL_ML, check_scale
 from qct.read.geometry import MIN_OBLIQUE_DEG, MIN_SHEAR_DEG, Grid, regular_grid, turn_of
 from qct.volume import PADDING_HU, Volume
 
@@ -74,6 +74,7 @@ def read_volume_file(path: Path, progress: Progress) -> Scan:
         Flag.OBLIQUE_GRID: grid.oblique_deg > MIN_OBLIQUE_DEG,
         Flag.HU_FLOOR: scale.floor_hu is not None,
         Flag.HU_OFFSET: not scale.is_calibrated,
+        Flag.METAL: scale.metal_ml > METAL_ML,
     }
     return Scan(
         volume=volume,
