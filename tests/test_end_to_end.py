@@ -13,7 +13,15 @@ import SimpleITK as sitk
 from qct.cli import main
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
-FILES = {"analysis.json", "measurements.csv", "labels.nii.gz", "report.html", "report.pdf"}
+FILES = {
+    "analysis.json",
+    "measurements.csv",
+    "labels.nii.gz",
+    "report.html",
+    "report.json",
+    "report.pdf",
+    "report.txt",
+}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@
     │   └── IdentityError          more than one patient or study where one was meant
     ├── SegmentError       the image does not show what has to be found          exit 4
     │   └── NoLungsError           no lungs
+    ├── SignedError        a signed report was to be changed, or an unsigned one amended   exit 5
     └── WriteError         the result cannot be written                          exit 5
 
 A message says what, where, how much, expected what; a hint says one action. Neither holds patient
@@ -83,5 +84,11 @@ class NoLungsError(SegmentError):
 
 class WriteError(QctError):
     """The result cannot be written."""
+
+    exit_code = 5
+
+
+class SignedError(QctError):
+    """A signed report was to be changed, or an addendum to go to one that is not signed."""
 
     exit_code = 5

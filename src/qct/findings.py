@@ -192,10 +192,33 @@ class Projection:
         ``laa950_coronal`` and the like.
     values : (H, W) float32
         NaN outside the lung.
+    labels : (H, W) uint8 or None
+        Region number met first along the line of sight, where something shows the lobes.
     """
 
     name: str
     values: npt.NDArray[np.float32]
+    pixel_mm: tuple[float, float]
+    labels: npt.NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """The outside of the lungs, seen from one side without perspective.
+
+    Attributes
+    ----------
+    name : str
+        ``lobes_front``, ``lobes_right`` or ``lobes_left``.
+    labels : (H, W) uint8
+        Region number that is seen; 0 where there is no lung.
+    shade : (H, W) float32
+        Brightness of the lit surface, 0 to 1.
+    """
+
+    name: str
+    labels: npt.NDArray[np.uint8]
+    shade: npt.NDArray[np.float32]
     pixel_mm: tuple[float, float]
 
 
@@ -293,6 +316,28 @@ class Uncertainty:
     confirmed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One thing that numbers say; the words for it are in ``report/wordings``. Never a diagnosis.
+
+    Attributes
+    ----------
+    key : str
+        Name of the rule in ``interpret/statements.toml``.
+    template : str
+        Which words; rules may share them.
+    numbers : tuple of (region, quantity)
+        What made it; in the order in which the words name them.
+    reference : str
+        Key of the `Reference` that it speaks of; empty for none.
+    """
+
+    key: str
+    template: str
+    numbers: tuple[tuple[str, str], ...]
+    reference: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Is the scan good enough, on the whole and number by number.
@@ -330,6 +375,9 @@ class Analysis:
     timings_s: Mapping[str, float]
     references: tuple[Reference, ...] = ()
     uncertainties: tuple[Uncertainty, ...] = ()
+    surfaces: tuple[Surface, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    """What rules draft from the numbers, for a physician to edit or accept."""
     order: Order | None = None
     """What people said about the study; None if nobody handed anything in."""
     signature: Signature | None = None

@@ -79,6 +79,8 @@ class Flag(Enum):
     LOBE_SIZE_UNUSUAL = ("lobe_size_unusual", "A lobe's share of the lung is unusual.")
     LOBES_UNDIVIDED = ("lobes_undivided", "A lung was not divided into lobes.")
     LABELS_IMPORTED = ("labels_imported", "The regions come from an imported label map.")
+    NETWORK_LABELS = ("network_labels", "The regions come from a neural network of others.")
+    LUNGS_EDITED = ("lungs_edited", "The outline of the lungs was corrected by a person.")
     # measuring
     TOO_FEW_VOXELS = ("too_few_voxels", "The region is too small to say more than its volume.")
     CLIPPED_HU = ("clipped_hu", "So many values lie at the scanner's floor that numbers shift.")

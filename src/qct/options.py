@@ -66,6 +66,15 @@ class Options:
     threads: int = 0
     """Threads to compute with; 0 means every core. No number depends on it."""
 
+    laa_hu: tuple[int, ...] = ()
+    """More thresholds of low attenuation, as positive numbers: 920 stands for -920 HU."""
+
+    percentiles: tuple[int, ...] = ()
+    """More percentiles of HU, percent."""
+
+    peel_mm: float = 10.0
+    """The peel is what lies less deep than this under the pleura; the core is the rest."""
+
     age_years: float | None = None
     """Age at the scan, where the header does not say it or says it wrong."""
 
@@ -109,10 +118,24 @@ class Options:
         if not 0 <= self.threads <= 256:
             msg = f"threads = {self.threads} is not between 0 and 256"
             raise OptionError(msg, hint="0 uses every core.")
+        if not 1 <= self.peel_mm <= 50:
+            msg = f"peel_mm = {self.peel_mm} is not between 1 and 50"
+            raise OptionError(msg, hint="The usual peel is 10 mm.")
+        self._check_extras("laa_hu", 500, 1024)
+        self._check_extras("percentiles", 1, 99)
         if self.patient_position not in (None, *POSITIONS):
             msg = f"patient_position = {self.patient_position!r} is none of {', '.join(POSITIONS)}"
             raise OptionError(msg, hint="HFS is on the back, head first.")
         self._check_numbers()
+
+    def _check_extras(self, name: str, lowest: int, highest: int) -> None:
+        """Order the numbers asked for, and drop doubles."""
+        asked = getattr(self, name)
+        for number in asked:
+            if not (isinstance(number, int) and lowest <= number <= highest):
+                msg = f"{name}: {number} is not a whole number from {lowest} to {highest}"
+                raise OptionError(msg, hint="Write 920 for -920 HU, and 5 for the 5th percentile.")
+        object.__setattr__(self, name, tuple(sorted(set(asked))))
 
     def _check_numbers(self) -> None:
         if self.sex not in (None, *SEXES):

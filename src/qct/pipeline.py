@@ -2,9 +2,10 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -12,10 +13,14 @@ from typing import TYPE_CHECKING
 from qct import __version__
 from qct.findings import Analysis, Progress, no_progress
 from qct.options import Options
+from qct.order import Order
+from qct.signature import Signature, SignedStatement
 
 if TYPE_CHECKING:
     from qct.interpret import Outlook
     from qct.read import Survey
+    from qct.report import Document
+    from qct.report.document import Drafted
 
 SHARES = {"read": 0.25, "segment": 0.60, "measure": 0.05, "interpret": 0.0, "show": 0.10}
 """What part of the work each stage is, for a progress bar."""
@@ -30,6 +35,7 @@ def analyze(
     options: Options | None = None,
     labels: Path | None = None,
     gate: Path | None = None,
+    order: Order | None = None,
     progress: Progress = no_progress,
 ) -> Analysis:
     """Read, segment, measure and interpret one scan.
@@ -44,6 +50,8 @@ def analyze(
         A segmentation to measure with, instead of finding the regions.
     gate : Path, optional
         A site's own rules for what a scan is good enough for (docs/gate.md).
+    order : Order, optional
+        What people say about the study; shown in the report.
     progress : callable
         Told what is being done, and the share of the whole that is done (0 to 1).
 
@@ -59,8 +67,9 @@ def analyze(
     SegmentError
         If it does not show lungs.
     """
-    from qct.interpret import judge, person, references, site_gate, uncertainties
-    from qct.measure import calibrate, measure
+    from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
+    from qct.measure import Extras, calibrate, measure
+    from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
     from qct.segment import segment
@@ -79,15 +88,24 @@ def analyze(
         else:
             segmentation = segment(scan.volume, options=options, progress=told)
     with clock.stage("measure", "measuring") as told:
-        counted = measure(scan.volume, segmentation.labels, profile=options.profile, progress=told)
+        counted = measure(
+            scan.volume,
+            segmentation.labels,
+            profile=options.profile,
+            extras=Extras(options.laa_hu, options.percentiles),
+            peel_mm=options.peel_mm,
+            progress=told,
+        )
         calibration_hu = calibrate(scan.volume, segmentation.labels)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu, rules)
         usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
+        measured = adjust(measured, usual)
     with clock.stage("show", "taking views"):
         views = take_views(scan.volume, segmentation.labels)
         projections = project(scan.volume, segmentation.labels)
+        surfaces = render(scan.volume, segmentation.labels)
     return Analysis(
         scan=scan,
         segmentation=segmentation,
@@ -101,6 +119,9 @@ def analyze(
         timings_s=clock.timings_s,
         references=usual,
         uncertainties=uncertainties(measured),
+        surfaces=surfaces,
+        statements=draft(measured, usual),
+        order=order,
     )
 
 
@@ -151,6 +172,8 @@ def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Anal
         If the folder is no result, or `source` is not the scan it came from.
     """
     from qct.export.restore import restored, saved_series
+    from qct.interpret import draft
+    from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import read_scan
 
@@ -161,11 +184,18 @@ def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Anal
         analysis,
         views=take_views(scan.volume, labels),
         projections=project(scan.volume, labels),
+        surfaces=render(scan.volume, labels),
+        statements=draft(analysis.measured, analysis.references),
     )
 
 
 def results(
-    analysis: Analysis, progress: Progress = no_progress, *, dicom: bool = False
+    analysis: Analysis,
+    progress: Progress = no_progress,
+    *,
+    dicom: bool = False,
+    language: str = "en",
+    paper: str = "a4",
 ) -> dict[str, bytes]:
     """Turn an analysis into the files of its result folder: file name to content.
 
@@ -175,6 +205,8 @@ def results(
     progress : callable
     dicom : bool
         Also make the DICOM objects that join the study, in a folder ``dicom``.
+    language, paper : str
+        As in `qct.report.build`.
 
     Raises
     ------
@@ -184,13 +216,13 @@ def results(
         If they are asked for and the scan did not come as DICOM slices, or these are gone.
     """
     from qct.export import analysis_json, measurements_csv, nifti_bytes
-    from qct.report import build, write_html, write_pdf
+    from qct.report import build, document_json
 
-    document = build(analysis)
+    document = build(analysis, language=language, paper=paper)
     makers: dict[str, Callable[[], bytes]] = {
         "labels.nii.gz": lambda: nifti_bytes(analysis.scan.volume, analysis.segmentation.labels),
-        "report.html": lambda: write_html(document),
-        "report.pdf": lambda: write_pdf(document),
+        "report.json": lambda: document_json(document),
+        **_reports(document),
         "measurements.csv": lambda: measurements_csv(analysis).encode(),
         "analysis.json": lambda: analysis_json(analysis).encode(),
     }
@@ -206,6 +238,133 @@ def results(
         files |= {f"dicom/{name}": content for name, content in objects.items()}
     progress("written", 1.0)
     return files
+
+
+def sign(
+    folder: Path, signature: Signature, accepted: Mapping[str, str | None] | None = None
+) -> dict[str, bytes]:
+    """Bind an interpretation to a result folder, and set its report anew with it.
+
+    Parameters
+    ----------
+    folder : Path
+        As `results` made it.
+    signature : Signature
+        Words and signer; digests and statements are filled in here.
+    accepted : mapping, optional
+        Drafted statements that the signer takes over: key to new words, or to None for the drafted words.
+
+    Returns
+    -------
+    dict
+        All files of the folder as it shall be.
+
+    Raises
+    ------
+    SignedError
+        If it is signed already.
+    OptionError
+        If a key of `accepted` is none of the drafted statements.
+    ReadError
+        If the folder is no whole result.
+    """
+    from qct.errors import OptionError, SignedError
+    from qct.export.signed import all_files, digests, read_signature
+
+    if read_signature(folder) is not None:
+        raise SignedError(
+            f"{folder.name} is signed and cannot be signed again",
+            hint="Append what has to be said with --addendum.",
+        )
+    files = all_files(folder)
+    drafted = {one.key: one.text for one in _document(folder, files).statements}
+    unknown = sorted((accepted or {}).keys() - drafted.keys())
+    if unknown:
+        raise OptionError(
+            f"{unknown[0]!r} is no statement of this draft",
+            hint=f"Known: {', '.join(drafted) or 'none'}.",
+        )
+    statements = tuple(
+        SignedStatement(key=key, drafted=drafted[key], text=text or drafted[key])
+        for key, text in (accepted or {}).items()
+    )
+    signature = replace(signature, digests=digests(folder), statements=statements)
+    return files | _signed_files(folder, files, signature)
+
+
+def drafted(folder: Path) -> "tuple[Drafted, ...]":
+    """Return the statements that a result folder offers to its signer."""
+    from qct.export.signed import all_files
+
+    return _document(folder, all_files(folder)).statements
+
+
+def append(
+    folder: Path, text: str, *, author: str, credentials: str, written_at: datetime
+) -> dict[str, bytes]:
+    """Append words to a signed result folder, and set its report anew with them.
+
+    Returns
+    -------
+    dict
+        All files of the folder as it shall be.
+
+    Raises
+    ------
+    SignedError
+        If it is not signed.
+    ReadError
+        If what was signed is no longer what it was.
+    """
+    from qct.errors import SignedError
+    from qct.export.signed import all_files, read_signature
+
+    signature = read_signature(folder)
+    if signature is None:
+        raise SignedError(
+            f"{folder.name} is not signed, so nothing can be appended",
+            hint="Sign it first, with --interpretation.",
+        )
+    signature = signature.with_addendum(
+        text, author=author, credentials=credentials, written_at=written_at
+    )
+    files = all_files(folder)
+    return files | _signed_files(folder, files, signature)
+
+
+def _document(folder: Path, files: Mapping[str, bytes]) -> "Document":
+    from qct.errors import ReadError
+    from qct.report import document_from
+
+    try:
+        return document_from(files["report.json"])
+    except (KeyError, ValueError) as error:
+        raise ReadError(
+            f"{folder.name} holds no report.json that can be read",
+            hint="Analyze the scan again with this version.",
+        ) from error
+
+
+def _signed_files(
+    folder: Path, files: Mapping[str, bytes], signature: Signature
+) -> dict[str, bytes]:
+    from qct.export.signed import SIGNATURE, signature_json
+    from qct.report import signed
+
+    document = signed(_document(folder, files), signature)
+    reports = {name: make() for name, make in _reports(document).items()}
+    return {**reports, SIGNATURE: signature_json(signature, reports)}
+
+
+def _reports(document: "Document") -> dict[str, Callable[[], bytes]]:
+    """Return what people read: file name to its maker."""
+    from qct.report import write_html, write_pdf, write_text
+
+    return {
+        "report.html": lambda: write_html(document),
+        "report.pdf": lambda: write_pdf(document),
+        "report.txt": lambda: write_text(document),
+    }
 
 
 class _Clock:

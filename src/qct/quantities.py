@@ -4,7 +4,9 @@ Where tools of the field disagree on a definition, each variant is a `Profile`. 
 dictionary as one profile has it, so that a label always prints the operator that was used.
 """
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 LAA_HU = (970, 950, 910, 856)
 """Thresholds of low attenuation (negative HU)."""
@@ -15,19 +17,18 @@ HAA_HU = (-600, -250)
 PERCENTILES = (10, 15)
 """Percentiles of HU that are reported (percent)."""
 
-PATTERN_KEYS = (
-    "laa950_upper_lower_ratio",
-    "laa_cluster_d",
-    "laa_cluster_r_squared",
-    "laa_cluster_large_percent",
-)
-"""Measured for the lungs only: the ratio for both, right and left, the clusters for both."""
 
 CLUSTER_FIT_MM3 = (5.0, 1000.0)
 """Cluster volumes between which the power law is fitted (mm3): above what noise makes, below the few giants."""
 
-LARGE_CLUSTER_MM = 15.0
-"""Equivalent diameter from which a cluster counts as large (mm)."""
+CLUSTER_EDGES_MM = (1.5, 7.0, 15.0)
+"""Equivalent diameters that part the size classes of clusters (mm)."""
+
+CLUSTER_CLASSES = ("tiny", "small", "medium", "large")
+"""Names of the size classes, in the keys."""
+
+HETEROGENEITY_HU = (950, 910)
+"""Thresholds by which lobes are compared (negative HU)."""
 
 MIN_RATIO_PERCENT = 1.0
 """A ratio of thirds needs this much LAA-950 in one of them (percent)."""
@@ -208,40 +209,43 @@ def _moments(profile: Profile) -> tuple[Quantity, ...]:
     )
 
 
-def _percentiles(profile: Profile) -> tuple[Quantity, ...]:
+def _percentile(q: int, profile: Profile) -> Quantity:
     how = (
         "linear between order statistics"
         if profile.interpolates
         else "the highest HU with at most that share at or below it"
     )
-    in_hu = tuple(
-        Quantity(
-            f"perc{q}_hu",
-            f"Perc{q}",
-            "[hnsf'U]",
-            0,
-            f"{q}th percentile of HU, {how}.",
-            "parr2008",
-        )
-        for q in PERCENTILES
+    ending = "th" if q // 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(q % 10, "th")
+    return Quantity(
+        f"perc{q}_hu",
+        f"Perc{q}",
+        "[hnsf'U]",
+        0,
+        f"{q}{ending} percentile of HU, {how}.",
+        "parr2008",
     )
+
+
+def _percentiles(profile: Profile) -> tuple[Quantity, ...]:
+    in_hu = tuple(_percentile(q, profile) for q in PERCENTILES)
     definition = "15th percentile of HU + 1000: density in g/L if air is -1000 HU and water 0."
     return (*in_hu, Quantity("perc15_g_l", "PD15", "g/L", 0, definition, "parr2008"))
 
 
-def _shares(profile: Profile) -> tuple[Quantity, ...]:
+def _low(t: int, profile: Profile) -> Quantity:
     operator = "<=" if profile.counts_threshold else "<"
-    low = tuple(
-        Quantity(
-            f"laa{t}_percent",
-            f"LAA-{t} ({operator} -{t} HU)",
-            "%",
-            1,
-            f"Share of aerated voxels with HU {operator} -{t}.",
-            _LAA_SOURCES[t],
-        )
-        for t in LAA_HU
+    return Quantity(
+        f"laa{t}_percent",
+        f"LAA-{t} ({operator} -{t} HU)",
+        "%",
+        1,
+        f"Share of aerated voxels with HU {operator} -{t}.",
+        _LAA_SOURCES.get(t, "muller1988"),
     )
+
+
+def _shares(profile: Profile) -> tuple[Quantity, ...]:
+    low = tuple(_low(t, profile) for t in LAA_HU)
     bottom, top = HAA_HU
     high = f"{bottom} <= HU <= {top}" if profile.caps_high else f"HU > {bottom}"
     label = f"HAA ({bottom} to {top} HU)" if profile.caps_high else f"HAA (> {bottom} HU)"
@@ -284,33 +288,148 @@ def _pattern(profile: Profile) -> tuple[Quantity, ...]:
             "Share of the variance that the line behind D explains.",
             "mishima1999",
         ),
-        "laa_cluster_large_percent": (
-            "LAA-950 in large clusters",
+        "laa_cluster_fitted": (
+            "Clusters behind D",
             0,
-            f"Share of the voxels with HU {operator} -950 in clusters of {LARGE_CLUSTER_MM:.0f} mm "
-            "equivalent diameter or more.",
+            f"Number of clusters of {low:.0f} to {high:.0f} mm3, to which D is fitted.",
+            "mishima1999",
+        ),
+        "laa_cluster_count": (
+            "Clusters",
+            0,
+            f"Number of 26-connected clusters of HU {operator} -950.",
+            "mishima1999",
+        ),
+        "laa_cluster_largest_ml": (
+            "Largest cluster",
+            1,
+            f"Volume of the largest 26-connected cluster of HU {operator} -950.",
             "qct",
         ),
+        **_cluster_classes(operator),
+        **_heterogeneity(operator),
     }
+    units = {"percent": "%", "ml": "mL"}
     return tuple(
-        Quantity(key, label, "%" if key.endswith("percent") else "1", decimals, definition, source)
+        Quantity(key, label, units.get(key.rpartition("_")[2], "1"), decimals, definition, source)
         for key, (label, decimals, definition, source) in definitions.items()
     )
 
 
-def quantities_of(profile: str) -> dict[str, Quantity]:
+def _cluster_classes(operator: str) -> dict[str, tuple[str, int, str, str]]:
+    """Rows of the size classes: from one edge (included) to the next."""
+    edges = [f"{edge:g}" for edge in CLUSTER_EDGES_MM]
+    ranges = [f"under {edges[0]} mm"]
+    ranges += [f"{low} to {high} mm" for low, high in pairwise(edges)]
+    ranges += [f"{edges[-1]} mm or more"]
+    return {
+        f"laa_cluster_{name}_percent": (
+            f"LAA-950 in {name} clusters",
+            0,
+            f"Share of the voxels with HU {operator} -950 in clusters of {within} equivalent diameter.",
+            "qct",
+        )
+        for name, within in zip(CLUSTER_CLASSES, ranges, strict=True)
+    }
+
+
+def _heterogeneity(operator: str) -> dict[str, tuple[str, int, str, str]]:
+    return {
+        f"laa{t}_heterogeneity_percent": (
+            f"Heterogeneity of LAA-{t}",
+            1,
+            f"LAA-{t} (HU {operator} -{t}) of the lobe less that of the other large lobe of the same lung, "
+            "in points; the middle lobe is passed over.",
+            "sciurba2010",
+        )
+        for t in HETEROGENEITY_HU
+    }
+
+
+def _derived(profile: Profile) -> tuple[Quantity, ...]:
+    return (
+        Quantity(
+            "perc15_adjusted_g_l",
+            "PD15 adjusted to predicted TLC",
+            "g/L",
+            0,
+            "PD15 x volume / predicted TLC (ECSC 1993): density as if the lungs held the predicted volume "
+            "(sponge model).",
+            "shaker2004",
+        ),
+    )
+
+
+_EVERYWHERE = (_amounts, _moments, _percentiles, _shares)
+_SOMEWHERE = (_pattern, _derived)
+
+
+class Dictionary(dict[str, Quantity]):
+    """Rows by key. A threshold or percentile that was asked for gets its row when it is looked up.
+
+    >>> quantities_of("default")["laa920_percent"].definition
+    'Share of aerated voxels with HU < -920.'
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        parts = (*_EVERYWHERE, *_SOMEWHERE)
+        super().__init__((row.key, row) for part in parts for row in part(profile))
+        self._profile = profile
+
+    def __missing__(self, key: str) -> Quantity:
+        """Make the row of ``laa<threshold>_percent`` or ``perc<percent>_hu``; KeyError for another key."""
+        kind, number = _family(key)
+        if kind == "laa":
+            return _low(number, self._profile)
+        if kind == "perc":
+            return _percentile(number, self._profile)
+        raise KeyError(key)
+
+
+def _family(key: str) -> tuple[str, int]:
+    """Take a key apart: ``laa`` or ``perc`` and its number; empty if it is of no family.
+
+    >>> _family("laa920_percent"), _family("perc5_hu"), _family("laa950_upper_lower_ratio")
+    (('laa', 920), ('perc', 5), ('', 0))
+    """
+    found = re.fullmatch(r"(laa)(\d+)_percent|(perc)(\d+)_hu", key)
+    if found is None:
+        return "", 0
+    kind, number = (text for text in found.groups() if text is not None)
+    return kind, int(number)
+
+
+def kin_of(key: str) -> str:
+    """Return the row of the dictionary whose rules a key obeys: its own, or the nearest of its family.
+
+    >>> kin_of("laa920_percent"), kin_of("perc5_hu"), kin_of("mean_hu")
+    ('laa910_percent', 'perc10_hu', 'mean_hu')
+    """
+    kind, number = _family(key)
+    if kind == "laa":
+        return f"laa{min(LAA_HU, key=lambda t: abs(t - number))}_percent"
+    if kind == "perc":
+        return f"perc{min(PERCENTILES, key=lambda q: abs(q - number))}_hu"
+    return key
+
+
+def quantities_of(profile: str) -> Dictionary:
     """Return the dictionary as one profile has it; KeyError for an unknown profile.
 
     >>> quantities_of("le")["laa950_percent"].label
     'LAA-950 (<= -950 HU)'
     """
-    chosen = PROFILES[profile]
-    parts = (_amounts, _moments, _percentiles, _shares, _pattern)
-    return {row.key: row for part in parts for row in part(chosen)}
+    return Dictionary(PROFILES[profile])
 
 
 QUANTITIES = quantities_of("default")
 """Every row by key, with the default definitions."""
+
+REGION_KEYS = tuple(row.key for part in _EVERYWHERE for row in part(PROFILES["default"]))
+"""What is measured of every region."""
+
+PATTERN_KEYS = tuple(row.key for row in _pattern(PROFILES["default"]))
+"""Measured for some regions: ratio of thirds for the lungs, clusters for both, heterogeneity for lobes."""
 
 
 def markdown_table(profile: str = "default") -> str:

@@ -50,6 +50,13 @@ class Slab(IntEnum):
     UPPER = 2
 
 
+class Zone(StrEnum):
+    """Parts of the lungs by distance from their surface."""
+
+    CORE = "core"
+    PEEL = "peel"
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """One reported region.
@@ -64,6 +71,10 @@ class Region:
         Its parts in a label map (each with its `DENSE` twin).
     slab : Slab or None
         For a third: which.
+    by_height : bool
+        For a third: cut to equal height, not to equal volume.
+    zone : Zone or None
+        For a part by its distance from the pleura: which.
     side : Side or None
         None for regions of both sides.
     colour : str
@@ -76,6 +87,8 @@ class Region:
     side: Side | None = None
     slab: Slab | None = None
     colour: str = "#999999"
+    by_height: bool = False
+    zone: Zone | None = None
 
 
 _LUL, _LLL = Label.LEFT_UPPER_LOBE, Label.LEFT_LOWER_LOBE
@@ -84,7 +97,8 @@ _LEFT = (_LUL, _LLL, Label.LEFT_LUNG)
 _RIGHT = (_RUL, _RML, _RLL, Label.RIGHT_LUNG)
 
 
-def _thirds() -> tuple[Region, ...]:
+def _thirds(*, by_height: bool) -> tuple[Region, ...]:
+    end, of = ("_by_height", " by height") if by_height else ("", "")
     spans = (
         ("", "", _RIGHT + _LEFT, None),
         ("right_", "right ", _RIGHT, Side.RIGHT),
@@ -92,11 +106,12 @@ def _thirds() -> tuple[Region, ...]:
     )
     return tuple(
         Region(
-            f"{prefix}{slab.name.lower()}_third",
-            f"{word}{slab.name.lower()} third".capitalize(),
+            f"{prefix}{slab.name.lower()}_third{end}",
+            f"{word}{slab.name.lower()} third{of}".capitalize(),
             labels,
             side,
             slab,
+            by_height=by_height,
         )
         for prefix, word, labels, side in spans
         for slab in reversed(Slab)
@@ -113,11 +128,19 @@ LOBES = (
     Region("left_upper_lobe", "Left upper lobe", (_LUL,), Side.LEFT, colour="#e69f00"),
     Region("left_lower_lobe", "Left lower lobe", (_LLL,), Side.LEFT, colour="#d55e00"),
 )
-THIRDS = _thirds()
+THIRDS = _thirds(by_height=False)
+HEIGHT_THIRDS = _thirds(by_height=True)
+CORE = Region("core", "Core of both lungs", _RIGHT + _LEFT, zone=Zone.CORE)
+PEEL = Region("peel", "Peel of both lungs", _RIGHT + _LEFT, zone=Zone.PEEL)
+ZONES = (CORE, PEEL)
+"""The lungs deeper and less deep than `qct.options.Options.peel_mm` under the pleura."""
 AIRWAY = Region("airway", "Trachea and bronchi", (Label.AIRWAY,), colour="#009e73")
 
 LUNG_REGIONS = (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG, *LOBES, *THIRDS)
-"""What density is reported for, in the order of the report."""
+"""What the report shows, in its order."""
+
+MEASURED_REGIONS = (*LUNG_REGIONS, *HEIGHT_THIRDS, *ZONES)
+"""What density is measured for."""
 
 COLOUR_NAMES = {
     "#56b4e9": "light blue",
@@ -129,7 +152,7 @@ COLOUR_NAMES = {
 }
 """What the colours of Okabe and Ito are called."""
 
-REGIONS = {region.key: region for region in (*LUNG_REGIONS, AIRWAY)}
+REGIONS = {region.key: region for region in (*MEASURED_REGIONS, AIRWAY)}
 
 
 SNOMED_CODES = {

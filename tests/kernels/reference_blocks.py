@@ -21,7 +21,3 @@ def decide_voxels(hu, below, above, factors, threshold_hu, padding_hu):
 
     labels = np.where(hu < threshold_hu, spread(below), spread(above))
     return np.where(hu == padding_hu, 0, labels).astype(np.uint8)
-
-
-def count_labels(labels, n_labels):
-    return np.stack([np.bincount(one.ravel(), minlength=n_labels) for one in labels])

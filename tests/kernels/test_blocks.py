@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.kernels import reference_blocks
 
-from qct.kernels.blocks import average_blocks, count_labels, decide_voxels
+from qct.kernels.blocks import average_blocks, decide_voxels
 
 GRIDS = hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=5)
 FACTORS = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
@@ -45,10 +45,3 @@ def test_padding_never_gets_a_label(data, factors):
     )
     hu = np.full(grid, PADDING, np.int16)
     assert not decide_voxels(hu, ones, ones, factors, -400, PADDING).any()
-
-
-@given(labels=hnp.arrays(np.uint8, GRIDS, elements=st.integers(0, 31)))
-def test_count_labels_agrees_with_its_reference(labels):
-    np.testing.assert_array_equal(
-        count_labels(labels, 32), reference_blocks.count_labels(labels, 32)
-    )

@@ -55,7 +55,7 @@ def test_airways_airless_lung_and_padding_are_no_clusters():
     labels[0], labels[1], labels[2] = Label.AIRWAY, Label.LEFT_LUNG + DENSE, Label.LEFT_LUNG
     hu[2] = PADDING_HU
     found = laa_clusters(Volume.from_spacing(hu, (1.0, 1.0, 1.0)), labels)
-    assert found == Clusters(0, None, None, found.fit_mm3, 0, (0.0, 0.0, 0.0, 0.0))
+    assert found == Clusters(0, None, None, found.fit_mm3, 0, 0.0, (0.0, 0.0, 0.0, 0.0))
 
 
 def test_labels_on_another_grid_are_refused():

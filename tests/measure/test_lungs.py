@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from qct.flags import Flag, Status
-from qct.measure import measure
-from qct.measure.lungs import REGION_KEYS
-from qct.quantities import PATTERN_KEYS, QUANTITIES
-from qct.regions import AIRWAY, DENSE, LOBES, LUNG_REGIONS, Label
+from qct.measure import Extras, measure
+from qct.quantities import PATTERN_KEYS, REGION_KEYS
+from qct.regions import AIRWAY, DENSE, LOBES, LUNG_REGIONS, MEASURED_REGIONS, Label
 from qct.volume import PADDING_HU, Volume
 
 
@@ -35,8 +34,8 @@ def values(volume, labels, quantity):
 
 def test_every_row_of_the_dictionary_is_measured_and_nothing_else():
     measured = found(*blocks()).keys()
-    assert {quantity for _, quantity in measured} == set(QUANTITIES)
-    in_every_region = {(region.key, key) for region in LUNG_REGIONS for key in REGION_KEYS}
+    assert {quantity for _, quantity in measured} == {*REGION_KEYS, *PATTERN_KEYS}
+    in_every_region = {(region.key, key) for region in MEASURED_REGIONS for key in REGION_KEYS}
     assert in_every_region | {(AIRWAY.key, "volume_ml")} == {
         one for one in measured if one[1] not in PATTERN_KEYS
     }
@@ -49,7 +48,33 @@ def test_emphysema_of_the_upper_thirds_is_set_against_that_of_the_lower():
     assert ratio == thirds[0] / thirds[1]
     # four slabs of 0.8, 1.6, 2.4 and 3.2 mL are too few for a line; 15 mm across is 1.8 mL
     assert all_found["whole_lung", "laa_cluster_d"].status is Status.NOT_MEASURED
-    assert all_found["whole_lung", "laa_cluster_large_percent"].value == 70
+    whole = {key: all_found["whole_lung", key].value for key in PATTERN_KEYS[:10]}
+    assert whole["laa_cluster_large_percent"] == 70
+    assert whole["laa_cluster_medium_percent"] == 30
+    assert (whole["laa_cluster_count"], whole["laa_cluster_largest_ml"]) == (4, 3.2)
+
+
+def test_a_lobe_is_set_against_the_other_large_lobe_of_its_lung():
+    all_found = found(
+        *blocks()
+    )  # 0 and 10 % on the left; 20 and 40 % on the right, the middle lobe 30 %
+    points = {
+        r: one.value for (r, q), one in all_found.items() if q == "laa950_heterogeneity_percent"
+    }
+    assert points == {
+        "right_upper_lobe": -20,
+        "right_lower_lobe": 20,
+        "left_upper_lobe": -10,
+        "left_lower_lobe": 10,
+    }
+
+
+def test_any_threshold_and_percentile_is_measured_where_asked_for():
+    all_found = found(*blocks(), extras=Extras((900, 950), (5, 15)))
+    assert all_found["left_lower_lobe", "laa900_percent"].value == 10
+    assert all_found["right_lower_lobe", "perc5_hu"].value == -980
+    whole = [key for region, key in all_found if region == "whole_lung" and key not in PATTERN_KEYS]
+    assert whole == [*REGION_KEYS, "laa900_percent", "perc5_hu"]
 
 
 def test_a_ratio_of_next_to_nothing_is_not_measured():

@@ -17,6 +17,8 @@ from qct.findings import (
     Verdict,
 )
 from qct.flags import Flag, Status
+from qct.interpret import draft, references, uncertainties
+from qct.measure.surfaces import render
 from qct.measure.views import project, take_views
 from qct.options import Options
 from qct.quantities import QUANTITIES
@@ -177,7 +179,15 @@ def make_analysis(*, divided: bool = True, **changed: Any) -> Analysis:
         "software": {"qct": "0.1.0", "python": "3.12.1", "numpy": "2.1.0"},
         "timings_s": {"read": 1.5, "segment": 8.25},
     }
-    return Analysis(**(parts | changed))
+    parts |= changed
+    usual = references(scan.patient, parts["measured"])
+    found = {
+        "references": usual,
+        "uncertainties": uncertainties(parts["measured"]),
+        "surfaces": render(volume, labels) if parts["views"] else (),
+        "statements": draft(parts["measured"], usual),
+    }
+    return Analysis(**(found | parts))
 
 
 CANDIDATES = (

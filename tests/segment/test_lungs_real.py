@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import cc3d
 import numpy as np
 import pydicom
 import pytest
@@ -51,6 +52,32 @@ def test_aerated_lung_agrees_with_manual_contours(real_data, name, label):
     assert dice(manual, mine) > 0.99
     assert mine.sum() == pytest.approx(manual.sum(), rel=0.01)
     assert volume.hu[mine].mean() == pytest.approx(volume.hu[manual].mean(), abs=2.0)
+
+
+def test_lungs_with_a_tumour_agree_with_manual_contours_that_hold_it(real_data):
+    volume, lungs = found(real_data / "ct/lung1_001/series")
+    contours = real_data / "ct/lung1_001/rtstruct.dcm"
+    tumour = rasterise(contours, "GTV-1", volume)
+    manual = rasterise(contours, "Lung-Left", volume) | tumour
+    mine = np.isin(lungs.labels, (Label.LEFT_LUNG, Label.LEFT_LUNG + DENSE))
+    assert dice(manual, mine) > 0.955
+    assert mine[tumour].mean() > 0.7
+    assert Flag.DENSE_LUNG in lungs.flags
+
+
+def test_consolidation_along_the_ribs_is_airless_lung(real_data):
+    _, lungs = found(real_data / "ct/ricord1a")
+    assert lungs.method["right_dense_percent"] > 7
+    assert lungs.method["left_dense_percent"] < 1
+
+
+@pytest.mark.parametrize(
+    "folder", ["ct/ricord1a", "ct/lung1_001/series", "ct/lung_dx_a0001/kernel_l", "cip/ct-64-dicom"]
+)
+def test_every_lung_is_one_part(real_data, folder):
+    _, lungs = found(real_data / folder)
+    for label in (Label.RIGHT_LUNG, Label.LEFT_LUNG):
+        assert cc3d.connected_components(lungs.labels % DENSE == label, connectivity=6).max() == 1
 
 
 def test_low_resolution_lungs_agree_with_the_label_map_of_another_program(real_data):

@@ -27,6 +27,7 @@ COMMANDS = (
     "export",
     "import_labels",
     "send",
+    "sign",
     "coding",
     "codes",
     "quantities",

@@ -11,6 +11,7 @@ from qct.options import POSITIONS, PROFILES, SEGMENTERS, SEXES, TOLD, Options
 
 if TYPE_CHECKING:
     from qct.findings import Analysis, Progress
+    from qct.order import Order
 
 HEADLINES = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
 """What is printed at the end of a run, for each lung and lobe."""
@@ -30,6 +31,25 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--series", metavar="UID", help="measure this series, whatever the ranking")
     parser.add_argument("--profile", choices=PROFILES, default=default.profile)
     parser.add_argument("--segmenter", choices=SEGMENTERS, default=default.segmenter)
+    parser.add_argument(
+        "--laa",
+        type=int,
+        action="append",
+        default=[],
+        metavar="T",
+        help="also measure low attenuation below -T HU, e.g. 920; may be repeated",
+    )
+    parser.add_argument(
+        "--percentile",
+        type=int,
+        action="append",
+        default=[],
+        metavar="Q",
+        help="also measure the Qth percentile of HU; may be repeated",
+    )
+    parser.add_argument(
+        "--peel-mm", type=float, default=default.peel_mm, help="depth of the peel (%(default)g)"
+    )
     add_person_to(parser)
     add_acquisition_to(parser)
     parser.add_argument(
@@ -41,6 +61,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--labels", type=Path, metavar="FILE", help="measure these regions (SEG, NIfTI, NRRD, MHA)"
     )
+    add_report_to(parser)
     parser.add_argument(
         "--threads", type=int, default=default.threads, help="threads to use; 0 means every core"
     )
@@ -96,6 +117,24 @@ def acquisition_of(args: argparse.Namespace) -> dict[str, Any]:
     return told
 
 
+def add_report_to(parser: argparse.ArgumentParser) -> None:
+    """Declare what the report is to hold, and how it is to be set."""
+    report = parser.add_argument_group("report")
+    report.add_argument("--order", type=Path, metavar="FILE", help="order.toml (docs/report.md)")
+    report.add_argument("--language", default="en", metavar="CODE", help="en or de; default en")
+    report.add_argument("--paper", choices=("a4", "letter"), default="a4")
+
+
+def order_of(args: argparse.Namespace) -> "Order | None":
+    """Return what the order says; None without one."""
+    if args.order is None:
+        return None
+    from qct.cli.coding import text_of
+    from qct.order import Order
+
+    return Order.from_toml(text_of(args.order, "order"))
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure one scan, write its folder, print its table."""
     options = Options(
@@ -105,12 +144,18 @@ def run(args: argparse.Namespace) -> int:
         threads=args.threads,
         weights=args.weights,
         allow_download=args.allow_download,
+        laa_hu=tuple(args.laa),
+        percentiles=tuple(args.percentile),
+        peel_mm=args.peel_mm,
         **person_of(args),
         **acquisition_of(args),
     )
     from qct.export import check_folder, write_folder
     from qct.pipeline import analyze, results
+    from qct.report.wording import check_language
 
+    order = order_of(args)
+    check_language(args.language)
     check_folder(args.output, force=args.force)
     if args.dicom:
         from qct.export.extras import optional
@@ -122,12 +167,15 @@ def run(args: argparse.Namespace) -> int:
             options=options,
             labels=args.labels,
             gate=args.gate,
+            order=order,
             progress=lambda doing, share: progress(doing, 0.8 * share),
         )
         files = results(
             analysis,
             lambda doing, share: progress(doing, 0.8 + 0.2 * share),
             dicom=args.dicom,
+            language=args.language,
+            paper=args.paper,
         )
         write_folder(args.output, files, force=args.force)
     if args.json:

@@ -10,8 +10,17 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from qct.flags import Flag
-from qct.quantities import quantities_of
-from qct.regions import SNOMED_CODES, SNOMED_LUNG, SNOMED_SIDES, Region, Slab
+from qct.quantities import Dictionary, quantities_of
+from qct.regions import (
+    CORE,
+    HEIGHT_THIRDS,
+    PEEL,
+    SNOMED_CODES,
+    SNOMED_LUNG,
+    SNOMED_SIDES,
+    THIRDS,
+    Region,
+)
 
 SCHEME = "99QCT"
 """Designator of our own coding scheme; 99 marks a private one (PS3.16 section 8.2)."""
@@ -41,10 +50,27 @@ MEANINGS = {
 SIDES = {side: Code(value, "SCT", side.value.capitalize()) for side, value in SNOMED_SIDES.items()}
 BOTH_SIDES = Code("51440002", "SCT", "Right and left")
 
-THIRDS = {
-    slab: Code(f"{slab.name}_THIRD", SCHEME, f"{slab.name.capitalize()} third of lung")
-    for slab in Slab
+PARTS = {
+    **{
+        one.key: Code(
+            f"{one.slab.name}_THIRD", SCHEME, f"{one.slab.name.capitalize()} third of lung"
+        )
+        for one in THIRDS
+        if one.slab is not None
+    },
+    **{
+        one.key: Code(
+            f"{one.slab.name}_THIRD_H",
+            SCHEME,
+            f"{one.slab.name.capitalize()} third of lung by height",
+        )
+        for one in HEIGHT_THIRDS
+        if one.slab is not None
+    },
+    CORE.key: Code("CORE", SCHEME, "Lung away from its surface"),
+    PEEL.key: Code("PEEL", SCHEME, "Lung near its surface"),
 }
+"""What a region is a part of a lung by, by region key."""
 
 MEAN = Code("373098007", "SCT", "Mean")
 MEDIAN = Code("373099004", "SCT", "Median")
@@ -103,14 +129,23 @@ class QuantityCode:
     definition: str
 
 
-def quantity_codes(profile: str) -> dict[str, QuantityCode]:
-    """Code of every number, as one profile defines it."""
-    table = {}
-    for key, row in quantities_of(profile).items():
+class QuantityCodes(dict[str, QuantityCode]):
+    """Codes by key of the dictionary; that of a threshold asked for is made when it is looked up."""
+
+    def __init__(self, rows: Dictionary) -> None:
+        self._rows = rows
+        super().__init__((key, self.__missing__(key)) for key in rows)
+
+    def __missing__(self, key: str) -> QuantityCode:
+        row = self._rows[key]
         own = Code(code_value(key), SCHEME, row.label[:MEANING_CHARS])
         name, derivation = _STANDARD.get(key, (own, None))
-        table[key] = QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.definition)
-    return table
+        return QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.definition)
+
+
+def quantity_codes(profile: str) -> QuantityCodes:
+    """Code of every number, as one profile defines it."""
+    return QuantityCodes(quantities_of(profile))
 
 
 def structure_code(region: Region) -> Code:

@@ -20,8 +20,8 @@ from qct.export.dicom_codes import (
     CT_CHEST,
     FLAG_NAME,
     OVERALL_NAME,
+    PARTS,
     SCHEME,
-    THIRDS,
     WITHHELD_NAME,
     QuantityCode,
     code_value,
@@ -249,8 +249,7 @@ def _own_code(quantity: str, codes: dict[str, QuantityCode]) -> Code:
 
 
 def _site(sr: Any, region: Region) -> Any:
-    third = None if region.slab is None else THIRDS[region.slab]
-    return sr.FindingSite(structure_code(region), side_code(region), third)
+    return sr.FindingSite(structure_code(region), side_code(region), PARTS.get(region.key))
 
 
 def _segment_number(segmentation: Dataset, region: Region) -> int | None:

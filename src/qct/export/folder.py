@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from qct.errors import OptionError, WriteError
+from qct.errors import OptionError, SignedError, WriteError
+from qct.export.signed import SIGNATURE
 
 
 def check_folder(out: Path, *, force: bool = False) -> None:
@@ -21,9 +22,15 @@ def check_folder(out: Path, *, force: bool = False) -> None:
     ------
     OptionError
         If `out` is a file, or a folder that holds something and `force` is not set.
+    SignedError
+        If `out` holds a signed report; that is never replaced.
     """
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise OptionError(f"{out} is not a folder", hint="Name a new folder for the result.")
+    if (out / SIGNATURE).exists():
+        raise SignedError(
+            f"{out} holds a signed report, which is not replaced", hint="Name another folder."
+        )
     if out.is_dir() and any(out.iterdir()) and not force:
         raise OptionError(
             f"{out} is not empty", hint="Name a new folder, or replace this one with --force."
@@ -49,6 +56,17 @@ def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool = False) 
         If the disk is full, read-only or not ours; nothing is left behind.
     """
     check_folder(out, force=force)
+    replace_folder(out, files)
+
+
+def replace_folder(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write `files` as the folder `out`, whatever it holds: for what goes on from its own content.
+
+    Raises
+    ------
+    WriteError
+        As `write_folder`.
+    """
     out = out.absolute()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

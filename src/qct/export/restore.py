@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from qct.errors import ReadError
 from qct.export.labels import DATA_OFFSET, HEADER_BYTES
+from qct.export.signed import read_signature
 from qct.findings import (
     Analysis,
     FissureFit,
@@ -66,6 +67,7 @@ def restored(folder: Path, scan: Scan) -> Analysis:
             timings_s=record["timings_s"],
             references=tuple(Reference(**one) for one in record.get("references", ())),
             uncertainties=tuple(Uncertainty(**one) for one in record.get("uncertainties", ())),
+            signature=read_signature(folder),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReadError(

@@ -1,12 +1,16 @@
-"""The verdict of the acquisition on every number; reference values."""
+"""The verdict of the acquisition on every number; reference values; drafted statements."""
 
 from qct.interpret.gate import Gate, Outlook, foresee, judge, site_gate
 from qct.interpret.reference import person, references
+from qct.interpret.sponge import adjust
+from qct.interpret.statements import draft
 from qct.interpret.uncertainty import uncertainties
 
 __all__ = [
     "Gate",
     "Outlook",
+    "adjust",
+    "draft",
     "foresee",
     "judge",
     "person",

@@ -18,7 +18,7 @@ from qct.findings import Measured, Reason, Scan, Segmentation, Verdict
 from qct.flags import Flag, Status, Weight
 from qct.interpret.facts import Facts, Words, header_facts, image_facts, region_facts
 from qct.interpret.reference import references
-from qct.quantities import HEADLINE, QUANTITIES
+from qct.quantities import HEADLINE, QUANTITIES, kin_of
 from qct.regions import REGIONS
 
 COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -78,7 +78,8 @@ class Rule:
         return Weight.CAVEAT if self.caveat else Weight.NOTE
 
     def weight_for(self, quantity: str) -> Weight:
-        """Return what it does to one quantity."""
+        """Return what it does to one quantity; one that was asked for is treated as its next of kin."""
+        quantity = kin_of(quantity)
         if quantity in self.withhold:
             return Weight.WITHHOLD
         return Weight.CAVEAT if quantity in self.caveat else Weight.NOTE
@@ -206,7 +207,7 @@ def _rule(
         raise ValueError(msg)
     return Rule(
         flag=Flag[row["flag"]],
-        when=tuple(_condition(test) for test in row["when"]),
+        when=tuple(parse_condition(test) for test in row["when"]),
         regions=_spelt_out(row["regions"], regions) if "regions" in row else frozenset(REGIONS),
         caveat=_spelt_out(row.get("caveat", ()), groups),
         withhold=_spelt_out(row.get("withhold", ()), groups),
@@ -215,7 +216,8 @@ def _rule(
     )
 
 
-def _condition(test: Mapping[str, Any]) -> Condition:
+def parse_condition(test: Mapping[str, Any]) -> Condition:
+    """Read one row of ``when``; ValueError if it compares in no known way."""
     ((how, against),) = ((key, value) for key, value in test.items() if key != "fact")
     if how not in {*COMPARE, "missing"}:
         msg = f"a condition on {test['fact']} compares by {how!r}"

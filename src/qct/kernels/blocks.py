@@ -4,12 +4,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
-from qct.kernels.compiled import parallel_kernel
+from qct.kernels.compiled import in_parts, kernel
 
 
-@parallel_kernel
 def average_blocks(
     hu: npt.NDArray[np.int16], factors: tuple[int, int, int], padding_hu: int, instead_hu: int
 ) -> npt.NDArray[Any]:
@@ -28,11 +26,27 @@ def average_blocks(
     mean : (ceil(Z/fz), ceil(Y/fy), ceil(X/fx)) int16
         Mean, rounded half up.
     """
+    mean = np.empty(
+        [-(-n // factor) for n, factor in zip(hu.shape, factors, strict=True)], np.int16
+    )
+    in_parts(_average_blocks, hu, factors, (padding_hu, instead_hu), mean)
+    return mean
+
+
+@kernel
+def _average_blocks(
+    hu: npt.NDArray[np.int16],
+    factors: tuple[int, int, int],
+    padding: tuple[int, int],
+    mean: npt.NDArray[np.int16],
+    part: int,
+    parts: int,
+) -> None:
+    """Average the slices of blocks ``part::parts``; `padding` is what counts as something else, and as what."""
     nz, ny, nx = hu.shape
     fz, fy, fx = factors
-    bz, by, bx = (nz + fz - 1) // fz, (ny + fy - 1) // fy, (nx + fx - 1) // fx
-    mean = np.empty((bz, by, bx), np.int16)
-    for k in prange(bz):
+    bz, by, bx = mean.shape
+    for k in range(part, bz, parts):
         for j in range(by):
             for i in range(bx):
                 total = 0
@@ -41,13 +55,11 @@ def average_blocks(
                     for y in range(j * fy, min((j + 1) * fy, ny)):
                         for x in range(i * fx, min((i + 1) * fx, nx)):
                             value = int(hu[z, y, x])
-                            total += instead_hu if value == padding_hu else value
+                            total += padding[1] if value == padding[0] else value
                             count += 1
                 mean[k, j, i] = (2 * total + count) // (2 * count)
-    return mean
 
 
-@parallel_kernel
 def decide_voxels(
     hu: npt.NDArray[np.int16],
     below: npt.NDArray[np.uint8],
@@ -72,42 +84,33 @@ def decide_voxels(
     -------
     labels : (Z, Y, X) uint8
     """
+    labels = np.zeros(hu.shape, np.uint8)
+    in_parts(_decide_voxels, hu, (below, above), factors, (threshold_hu, padding_hu), labels)
+    return labels
+
+
+@kernel
+def _decide_voxels(
+    hu: npt.NDArray[np.int16],
+    kept: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
+    factors: tuple[int, int, int],
+    limits: tuple[int, int],
+    labels: npt.NDArray[np.uint8],
+    part: int,
+    parts: int,
+) -> None:
+    """Label the slices ``part::parts``; `kept` is below and above, `limits` are threshold and padding."""
     nz, ny, nx = hu.shape
     fz, fy, fx = factors
-    labels = np.zeros((nz, ny, nx), np.uint8)
-    bx = below.shape[2]
-    for z in prange(nz):
+    below, above = kept
+    for z in range(part, nz, parts):
         for y in range(ny):
-            for i in range(bx):
+            for i in range(below.shape[2]):
                 low = below[z // fz, y // fy, i]
                 high = above[z // fz, y // fy, i]
                 if low == 0 and high == 0:
                     continue
                 for x in range(i * fx, min((i + 1) * fx, nx)):
                     value = hu[z, y, x]
-                    if value != padding_hu:
-                        labels[z, y, x] = low if value < threshold_hu else high
-    return labels
-
-
-@parallel_kernel
-def count_labels(labels: npt.NDArray[np.uint8], n_labels: int) -> npt.NDArray[Any]:
-    """Count the voxels of every label, slice by slice.
-
-    Parameters
-    ----------
-    labels : (Z, Y, X) uint8
-        Every label is below `n_labels`.
-    n_labels : int
-
-    Returns
-    -------
-    counts : (Z, n_labels) int64
-    """
-    nz, ny, nx = labels.shape
-    counts = np.zeros((nz, n_labels), np.int64)
-    for z in prange(nz):
-        for y in range(ny):
-            for x in range(nx):
-                counts[z, labels[z, y, x]] += 1
-    return counts
+                    if value != limits[1]:
+                        labels[z, y, x] = low if value < limits[0] else high

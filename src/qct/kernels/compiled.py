@@ -26,19 +26,6 @@ def kernel(function: Function) -> Function:
     return compiled
 
 
-def parallel_kernel(function: Function) -> Function:
-    """Compile a kernel whose outer ``prange`` runs on every thread.
-
-    Each iteration writes to its own part of the result, so the bits do not depend on the number of threads.
-    New kernels take `in_parts` instead: it compiles four times faster.
-    """
-    try:
-        compiled: Function = njit(cache=True, nogil=True, parallel=True)(function)
-    except RuntimeError:
-        compiled = njit(nogil=True, parallel=True)(function)
-    return compiled
-
-
 def cache_folder() -> str | None:
     """Return where compiled kernels are kept between runs; None where nothing can be written.
 

@@ -6,7 +6,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from qct.quantities import CLUSTER_FIT_MM3, LARGE_CLUSTER_MM
+from qct.quantities import CLUSTER_EDGES_MM, CLUSTER_FIT_MM3
 from qct.regions import WHOLE_LUNG
 from qct.volume import PADDING_HU, Volume
 
@@ -15,9 +15,6 @@ THRESHOLD_HU = -950
 
 MIN_SIZES = 8
 """Fewer different cluster volumes than this do not make a line."""
-
-EDGES_MM = (1.5, 7.0, LARGE_CLUSTER_MM)
-"""Equivalent diameters that part the size classes (mm)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,11 @@ class Clusters:
         Where it was fitted.
     n_fitted : int
         Clusters within that range.
+    largest_ml : float
+        Volume of the largest; 0 where there is none.
     share_percent : tuple of float
-        Share of the low volume in clusters of equivalent diameter under `EDGES_MM[0]`, between the edges,
-        and above; all 0 where there is no cluster.
+        Share of the low volume in clusters of equivalent diameter under the first of
+        `qct.quantities.CLUSTER_EDGES_MM`, between the edges, and above; all 0 where there is no cluster.
     """
 
     n: int
@@ -47,6 +46,7 @@ class Clusters:
     r_squared: float | None
     fit_mm3: tuple[float, float]
     n_fitted: int
+    largest_ml: float
     share_percent: tuple[float, ...]
 
 
@@ -116,7 +116,9 @@ def _described(n_voxels: npt.NDArray[np.int64], voxel_mm3: float) -> Clusters:
     exponent, r_squared = power_law(mm3, CLUSTER_FIT_MM3)
     diameter_mm = np.cbrt(6.0 * mm3 / np.pi)
     in_class = np.bincount(
-        np.digitize(diameter_mm, EDGES_MM), weights=n_voxels, minlength=len(EDGES_MM) + 1
+        np.digitize(diameter_mm, CLUSTER_EDGES_MM),
+        weights=n_voxels,
+        minlength=len(CLUSTER_EDGES_MM) + 1,
     )
     share = 100.0 * in_class / max(int(n_voxels.sum()), 1)
     return Clusters(
@@ -125,6 +127,7 @@ def _described(n_voxels: npt.NDArray[np.int64], voxel_mm3: float) -> Clusters:
         r_squared,
         CLUSTER_FIT_MM3,
         int(chosen.size),
+        float(mm3.max(initial=0.0)) / 1000.0,
         tuple(share.tolist()),
     )
 

@@ -1,6 +1,7 @@
 """Density of a region from its counts, by the definitions of a profile."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,6 @@ import numpy.typing as npt
 from qct.kernels.histogram import count_hu
 from qct.measure.statistics import HuCounts
 from qct.quantities import HAA_HU, LAA_HU, PERCENTILES, PROFILES, Profile
-from qct.regions import Slab
 from qct.volume import PADDING_HU
 
 LOWEST_HU = -2048
@@ -24,8 +24,30 @@ FLOORS_HU = (-1000, -1024)
 """Where scanners cut off low values (HU), the higher first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """Thresholds (negative HU) and percentiles that were asked for, beyond those of the dictionary."""
+
+    laa_hu: tuple[int, ...] = ()
+    percentiles: tuple[int, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Their keys, without those that the dictionary has anyway."""
+        low = (f"laa{t}_percent" for t in self.laa_hu if t not in LAA_HU)
+        return (*low, *(f"perc{q}_hu" for q in self.percentiles if q not in PERCENTILES))
+
+
+NO_EXTRAS = Extras()
+
+
 def density(
-    counts: HuCounts, voxel_ml: float, *, profile: str = "default", floor_hu: int = FLOORS_HU[-1]
+    counts: HuCounts,
+    voxel_ml: float,
+    *,
+    profile: str = "default",
+    floor_hu: int = FLOORS_HU[-1],
+    extras: Extras = NO_EXTRAS,
 ) -> dict[str, float | None]:
     """Describe the density of a region.
 
@@ -39,6 +61,8 @@ def density(
         Name in `qct.quantities.PROFILES`.
     floor_hu : int
         Values at or below it count as clipped.
+    extras : Extras
+        Thresholds and percentiles beyond those of the dictionary.
 
     Returns
     -------
@@ -48,13 +72,17 @@ def density(
     """
     chosen = PROFILES[profile]
     if counts.n == 0:
-        return dict.fromkeys(DENSITY_KEYS)
+        return dict.fromkeys((*DENSITY_KEYS, *extras.keys))
+    or_equal = chosen.counts_threshold
+    low = {f"laa{t}_percent": counts.percent_below(-t, or_equal=or_equal) for t in extras.laa_hu}
     return {
         "mass_g": counts.mass_g(voxel_ml, chosen.mass),
         **_moments(counts, chosen),
         **_percentiles(counts, chosen),
         **_shares(counts, chosen),
         "clipped_percent": counts.percent_below(floor_hu, or_equal=True),
+        **low,
+        **{f"perc{q}_hu": _percentile(counts, q, chosen) for q in extras.percentiles},
     }
 
 
@@ -158,7 +186,7 @@ def density_of(
 
     numbers = labels.reshape(1, -1).astype(np.uint8)
     one_slab = np.zeros((int(numbers.max(initial=0)) + 1, 1), np.uint8)
-    table = count_regions(hu.reshape(1, -1), numbers, one_slab)
+    table = count_regions(hu.reshape(1, -1), numbers, one_slab, 1)
     regions = {r: HuCounts(LOWEST_HU, table[r, 0]) for r in range(1, len(table))}
     return {
         r: {
@@ -171,8 +199,11 @@ def density_of(
 
 
 def count_regions(
-    hu: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8], slab_of: npt.NDArray[np.uint8]
+    hu: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.uint8],
+    slab_of: npt.NDArray[np.uint8],
+    n_slabs: int,
 ) -> npt.NDArray[np.int64]:
-    """Count (label, `Slab`, HU) of two (Z, N) arrays; `slab_of` (labels, Z) has a row for every label."""
+    """Count (label, slab, HU) of two (Z, N) arrays; `slab_of` (labels, Z) has a row for every label."""
     bins = (LOWEST_HU, N_BINS, PADDING_HU)
-    return count_hu(np.ascontiguousarray(hu), labels, slab_of, len(Slab), bins)
+    return count_hu(np.ascontiguousarray(hu), labels, np.ascontiguousarray(slab_of), n_slabs, bins)

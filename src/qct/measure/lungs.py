@@ -9,19 +9,38 @@ import numpy.typing as npt
 from qct.findings import Histogram, Measured, Progress, no_progress
 from qct.flags import Flag, Status
 from qct.kernels.histogram import count_labels
-from qct.measure.density import LOWEST_HU, N_BINS, count_regions, density, floor_of
+from qct.measure.density import (
+    LOWEST_HU,
+    N_BINS,
+    NO_EXTRAS,
+    Extras,
+    count_regions,
+    density,
+    floor_of,
+)
 from qct.measure.pattern import pattern
 from qct.measure.statistics import HuCounts
-from qct.measure.thirds import thirds
-from qct.quantities import PATTERN_KEYS, PROFILES, QUANTITIES
-from qct.regions import AIRWAY, DENSE, LUNG_REGIONS, N_LABELS, WHOLE_LUNG, Region, Slab, label_names
+from qct.measure.thirds import LAYERS, Layers, layers
+from qct.measure.zones import count_peel
+from qct.quantities import PROFILES, REGION_KEYS
+from qct.regions import (
+    AIRWAY,
+    DENSE,
+    LUNG_REGIONS,
+    MEASURED_REGIONS,
+    N_LABELS,
+    WHOLE_LUNG,
+    Region,
+    Zone,
+    label_names,
+)
 from qct.volume import Volume
 
 MIN_VOXELS = 1000
 """Fewer voxels than this say nothing about a region but its volume."""
 
-REGION_KEYS = tuple(key for key in QUANTITIES if key not in PATTERN_KEYS)
-"""What is measured of every region."""
+PEEL_MM = 10.0
+"""Usual depth of the peel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +50,8 @@ class Measurements:
     Attributes
     ----------
     measured : tuple of Measured
-        `REGION_KEYS` of every region of `qct.regions.LUNG_REGIONS`, in that order, then the volume of the
-        airways.
+        `qct.quantities.REGION_KEYS`, and what was asked for beyond them, of every region of
+        `qct.regions.MEASURED_REGIONS`, in that order; then the volume of the airways, and the patterns.
     histograms : tuple of Histogram
         Aerated voxels of every region that has any.
     profile : str
@@ -49,6 +68,8 @@ def measure(
     labels: npt.NDArray[np.uint8],
     *,
     profile: str = "default",
+    extras: Extras = NO_EXTRAS,
+    peel_mm: float = PEEL_MM,
     progress: Progress = no_progress,
 ) -> Measurements:
     """Measure volume and density of every region.
@@ -61,6 +82,10 @@ def measure(
         `qct.regions.Label` numbers, plus `qct.regions.DENSE` where lung is airless.
     profile : str
         Name in `qct.quantities.PROFILES`.
+    extras : Extras
+        Thresholds and percentiles beyond those of the dictionary.
+    peel_mm : float
+        Depth of the peel.
     progress : callable
         Told what is being done.
 
@@ -90,10 +115,12 @@ def measure(
         raise KeyError(profile)
 
     progress("counting voxels", 0.0)
-    table = _count(volume, labels)
+    table, cut = _count(volume, labels)
+    progress("counting the peel", 0.4)
+    peel = count_peel(volume, labels, peel_mm)
     progress("describing regions", 0.7)
-    lungs = _HuTable(table, volume.voxel_ml, profile)
-    measured = tuple(one for region in LUNG_REGIONS for one in lungs.measured(region))
+    lungs = _HuTable(table, cut, peel, volume.voxel_ml, profile, extras)
+    measured = tuple(one for region in MEASURED_REGIONS for one in lungs.measured(region))
     airway = Measured(AIRWAY.key, "volume_ml", lungs.volume_ml(AIRWAY) or None)
     if airway.value is None:
         airway = Measured(AIRWAY.key, "volume_ml", None, Status.NOT_MEASURED)
@@ -108,8 +135,8 @@ def measure(
     return Measurements((*measured, airway, *patterns), histograms, profile)
 
 
-def _count(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Count (label, slab, HU)."""
+def _count(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], Layers]:
+    """Count (label, layer, HU), and say how the layers make thirds."""
     flat = np.ascontiguousarray(labels).reshape(volume.shape[0], -1)
     per_slice = count_labels(flat)
     numbers = np.flatnonzero(per_slice.any(axis=1)).tolist()
@@ -118,28 +145,36 @@ def _count(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int6
         if number not in known:
             msg = f"label {number} is no region"
             raise ValueError(msg)
-    slab_of = thirds(per_slice[:N_LABELS])
-    table = np.zeros((N_LABELS, len(Slab), N_BINS), np.int64)
+    cut = layers(per_slice[:N_LABELS])
+    table = np.zeros((N_LABELS, LAYERS, N_BINS), np.int64)
     n_rows = max(numbers, default=0) + 1
-    table[:n_rows] = count_regions(volume.hu.reshape(flat.shape), flat, slab_of[:n_rows])
-    return table
+    hu = volume.hu.reshape(flat.shape)
+    table[:n_rows] = count_regions(hu, flat, cut.layer_of[:n_rows], LAYERS)
+    return table, cut
 
 
 @dataclass(frozen=True, slots=True)
 class _HuTable:
-    """The counts of one scan, (label, slab, HU), and how to describe them."""
+    """The counts of one scan, (label, layer, HU) and (aerated or airless, HU) of the peel."""
 
     table: npt.NDArray[np.int64]
+    cut: Layers
+    peel: npt.NDArray[np.int64]
     voxel_ml: float
     profile: str
+    extras: Extras
 
     def counts(self, region: Region, *, dense: bool = False) -> HuCounts:
         """Return the counts of a region's aerated voxels, or of its airless ones."""
-        numbers = [int(label) + DENSE * dense for label in region.labels]
-        chosen = self.table[numbers].sum(axis=0)
-        return HuCounts(
-            LOWEST_HU, chosen.sum(axis=0) if region.slab is None else chosen[region.slab]
-        )
+        if region.zone is Zone.PEEL:
+            return HuCounts(LOWEST_HU, self.peel[int(dense)])
+        chosen = np.zeros(N_BINS, np.int64)
+        for label in region.labels:
+            number = int(label) + DENSE * dense
+            chosen += self.table[number, self.cut.of(region, number)].sum(axis=0)
+        if region.zone is Zone.CORE:
+            chosen -= self.peel[int(dense)]
+        return HuCounts(LOWEST_HU, chosen)
 
     def volume_ml(self, region: Region) -> float:
         return (self.counts(region).n + self.counts(region, dense=True).n) * self.voxel_ml
@@ -155,12 +190,19 @@ class _HuTable:
             values = {**values, "dense_percent": 100 * n_dense / n}
         if aerated.n >= MIN_VOXELS:
             floor_hu = floor_of(self.counts(WHOLE_LUNG))
-            found = density(aerated, self.voxel_ml, profile=self.profile, floor_hu=floor_hu)
+            found = density(
+                aerated,
+                self.voxel_ml,
+                profile=self.profile,
+                floor_hu=floor_hu,
+                extras=self.extras,
+            )
             values = {**values, **found}
         small = (
             frozenset({Flag.TOO_FEW_VOXELS}) if n > 0 and aerated.n < MIN_VOXELS else frozenset()
         )
-        return tuple(_measured(region, key, values.get(key), small) for key in REGION_KEYS)
+        keys = (*REGION_KEYS, *self.extras.keys)
+        return tuple(_measured(region, key, values.get(key), small) for key in keys)
 
 
 def _measured(region: Region, key: str, value: float | None, why_not: frozenset[Flag]) -> Measured:

@@ -8,12 +8,20 @@ import numpy.typing as npt
 from qct.findings import Measured
 from qct.flags import Status
 from qct.measure.clusters import laa_clusters
-from qct.quantities import MIN_RATIO_PERCENT, PROFILES
+from qct.quantities import CLUSTER_CLASSES, HETEROGENEITY_HU, MIN_RATIO_PERCENT, PROFILES
 from qct.regions import LEFT_LUNG, RIGHT_LUNG, WHOLE_LUNG
 from qct.volume import Volume
 
 THIRDS_PREFIX = {WHOLE_LUNG.key: "", RIGHT_LUNG.key: "right_", LEFT_LUNG.key: "left_"}
 """How the keys of its thirds begin, by lung."""
+
+OTHER_LOBE = {
+    "right_upper_lobe": "right_lower_lobe",
+    "right_lower_lobe": "right_upper_lobe",
+    "left_upper_lobe": "left_lower_lobe",
+    "left_lower_lobe": "left_upper_lobe",
+}
+"""The lobe that each large lobe is compared with."""
 
 
 def pattern(
@@ -36,10 +44,11 @@ def pattern(
     -------
     measured : tuple of Measured
         The ratio of thirds of both lungs and of each; the clusters of both lungs, where LAA-950 was
-        measured.
+        measured; the heterogeneity of the large lobes.
     """
-    laa = {one.region: one.value for one in measured if one.quantity == "laa950_percent"}
-    values = {
+    shares = {(one.region, one.quantity): one.value for one in measured}
+    laa = {region: value for (region, key), value in shares.items() if key == "laa950_percent"}
+    values: dict[tuple[str, str], float | None] = {
         (lung, "laa950_upper_lower_ratio"): _ratio(
             laa[f"{prefix}upper_third"], laa[f"{prefix}lower_third"]
         )
@@ -49,6 +58,12 @@ def pattern(
         values |= _clusters(volume, labels, or_equal=PROFILES[profile].counts_threshold)
     else:
         values |= dict.fromkeys(_CLUSTER_KEYS)
+    for lobe, other in OTHER_LOBE.items():
+        for t in HETEROGENEITY_HU:
+            here, there = (shares[region, f"laa{t}_percent"] for region in (lobe, other))
+            values[lobe, f"laa{t}_heterogeneity_percent"] = (
+                None if here is None or there is None else here - there
+            )
     return tuple(
         Measured(region, key, value, Status.NOT_MEASURED if value is None else Status.REPORTED)
         for (region, key), value in values.items()
@@ -65,10 +80,16 @@ def _clusters(
     volume: Volume, labels: npt.NDArray[np.uint8], *, or_equal: bool
 ) -> Mapping[tuple[str, str], float | None]:
     found = laa_clusters(volume, labels, or_equal=or_equal)
-    large = found.share_percent[-1] if found.n else None
-    return dict(zip(_CLUSTER_KEYS, (found.exponent, found.r_squared, large), strict=True))
+    shares = found.share_percent if found.n else (None,) * len(CLUSTER_CLASSES)
+    line = (found.exponent, found.r_squared, float(found.n_fitted))
+    values = (*line, float(found.n), found.largest_ml, *shares)
+    return dict(zip(_CLUSTER_KEYS, values, strict=True))
 
 
 _CLUSTER_KEYS = tuple(
-    (WHOLE_LUNG.key, f"laa_cluster_{name}") for name in ("d", "r_squared", "large_percent")
+    (WHOLE_LUNG.key, f"laa_cluster_{name}")
+    for name in (
+        *("d", "r_squared", "fitted", "count", "largest_ml"),
+        *(f"{name}_percent" for name in CLUSTER_CLASSES),
+    )
 )

@@ -120,9 +120,9 @@ def project(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[Projection, 
     names = ("laa950_coronal", "laa950_sagittal_right", "laa950_sagittal_left")
     counts = [_count_along(volume, labels, s, p) for s, p in zip(sides, planes, strict=True)]
     return tuple(
-        _projection(volume, plane, name, low, depth)
-        for name, plane, (low, depth) in zip(names, planes, counts, strict=True)
-        if depth.any()
+        _projection(volume, plane, name, counted)
+        for name, plane, counted in zip(names, planes, counts, strict=True)
+        if counted.depth.any()
     )
 
 
@@ -294,45 +294,60 @@ def _steps(direction: tuple[int, int], box_mm: _Points, pixel_mm: float) -> _Poi
 # --- projecting ---------------------------------------------------------------------------------
 
 
-def _count_along(
-    volume: Volume, labels: _Labels, region: Region, plane: _Plane
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Count low and all aerated voxels of `region` along the array axis that `plane` looks along.
+@dataclass(frozen=True, slots=True)
+class _Along:
+    """What a line of sight meets: low and all aerated voxels (whole numbers), and the first region."""
 
-    Returns
-    -------
-    low, depth : (Z, X) or (Z, Y) float32
-        Whole numbers.
+    low: npt.NDArray[np.float32]
+    depth: npt.NDArray[np.float32]
+    first: _Labels
+
+
+def _count_along(volume: Volume, labels: _Labels, region: Region, plane: _Plane) -> _Along:
+    """Count along the array axis that `plane` looks along; arrays are (Z, X) or (Z, Y).
+
+    A coronal line of sight starts in front, a sagittal one at the side of the chest wall.
     """
     axis = 0 if plane is CORONAL else 1
     table = _lookup(region, dense=False)
     nz, ny, nx = labels.shape
     low = np.zeros((nz, nx if axis == 0 else ny), np.float32)
     depth = np.zeros_like(low)
+    first = np.zeros(low.shape, np.uint8)
     for z in range(nz):
         lung = table[labels[z]]
         depth[z] = lung.sum(axis=axis)
         if depth[z].any():
             low[z] = (lung & (volume.hu[z] < LOW_HU)).sum(axis=axis)
-    return low, depth
+            first[z] = _first(lung, labels[z], axis, from_end=region is LEFT_LUNG)
+    return _Along(low, depth, first)
 
 
-def _projection(
-    volume: Volume,
-    plane: _Plane,
-    name: str,
-    low: npt.NDArray[np.float32],
-    depth: npt.NDArray[np.float32],
-) -> Projection:
+def _first(lung: _Mask, labels: _Labels, axis: int, *, from_end: bool) -> _Labels:
+    """Return the label of the first lung voxel along `axis`; 0 where there is none."""
+    if from_end:
+        lung, labels = np.flip(lung, axis), np.flip(labels, axis)
+    where = np.expand_dims(lung.argmax(axis=axis), axis)
+    met = np.take_along_axis(labels, where, axis).squeeze(axis)
+    return np.where(lung.any(axis=axis), met, 0).astype(np.uint8)
+
+
+def _projection(volume: Volume, plane: _Plane, name: str, counted: _Along) -> Projection:
     """Put counts on square pixels, upright, cut to the lung; then divide."""
     pixel_mm = _pixel_mm(volume)
-    index = _flat_index(volume, plane, depth, pixel_mm)
-    low_there = ndimage.map_coordinates(low, index, order=1, cval=0.0)
-    depth_there = ndimage.map_coordinates(depth, index, order=1, cval=0.0)
+    index = _flat_index(volume, plane, counted.depth, pixel_mm)
+    low_there = ndimage.map_coordinates(counted.low, index, order=1, cval=0.0)
+    depth_there = ndimage.map_coordinates(counted.depth, index, order=1, cval=0.0)
     inside = depth_there >= LEAST_DEPTH
     values = np.full(depth_there.shape, np.nan, np.float32)
     np.divide(100.0 * low_there, depth_there, out=values, where=inside)
-    return Projection(name=name, values=values, pixel_mm=(pixel_mm, pixel_mm))
+    first = ndimage.map_coordinates(counted.first, index, order=0, cval=0)
+    return Projection(
+        name=name,
+        values=values,
+        pixel_mm=(pixel_mm, pixel_mm),
+        labels=np.where(inside, first, 0).astype(np.uint8),
+    )
 
 
 def _flat_index(

@@ -75,7 +75,7 @@ METAL_HU = 3000
 """Bone does not reach it, metal passes it; the 12-bit scale ends at 3071."""
 
 METAL_ML = 2.0
-"""Less metal than this is clips, wires and the four electrodes of an ECG: no streak that a lung's numbers would show."""
+"""Less metal is clips, wires and the electrodes of an ECG: no streak that would be seen in numbers."""
 
 
 @dataclass(frozen=True, slots=True)

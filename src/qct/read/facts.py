@@ -157,7 +157,7 @@ def acquisition_of(facts: Facts, one: Slice, grid: Grid, floor_hu: int | None) -
         image_type=one.image_type,
         is_monoenergetic=is_monoenergetic(one.image_type),
         monoenergetic_kev=_kev(facts) if is_monoenergetic(one.image_type) else None,
-        transfer_syntax=UID(one.pixels.transfer_syntax).name,
+        transfer_syntax=_syntax_name(one),
         is_lossy=is_lossy(one),
         gantry_tilt_deg=round(grid.tilt_deg, 2) + 0.0,
         floor_hu=floor_hu,
@@ -195,6 +195,12 @@ LOSSY_SYNTAXES = {
     "1.2.840.10008.1.2.4.81",
 }
 """Transfer syntaxes that always lose something (PS3.5 8.2); 4.91 and 4.203 may, LossyImageCompression tells."""
+
+
+def _syntax_name(one: Slice) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns of a damaged identifier
+        return str(UID(one.pixels.transfer_syntax).name)
 
 
 def _kev(facts: Facts) -> float | None:

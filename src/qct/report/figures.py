@@ -1,25 +1,17 @@
-"""The pictures of a report. Matplotlib without pyplot: no global state, no display."""
+"""The pictures of a report. Each is legible in grey: borders and names do not depend on colour."""
 
-import io
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
-from importlib.resources import as_file, files
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
-from matplotlib.patheffects import withStroke
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from qct.findings import Histogram, Projection, View
+from qct.findings import Histogram, Projection, Surface, View
 from qct.regions import AIRWAY, DENSE, LEFT_LUNG, LOBES, REGIONS, RIGHT_LUNG, Label, Region
+from qct.report import canvas
 from qct.report.wording import Wording
 
 WINDOW_LEVEL_HU, WINDOW_WIDTH_HU = -600, 1500
@@ -29,13 +21,15 @@ LOW_HU = -950
 """What is drawn red."""
 
 LOW_COLOUR = "#e8112d"
-INK = "#1b2733"
-DPI = 180
-WIDTH_INCH = 7.0
-"""Width of a page between its margins."""
+LOW_RAMP = ("#fff7ec", "#fdd49e", "#fc8d59", "#d7301f", "#7f0000")
+"""From light to dark, so that grey print keeps the order (after ColorBrewer's OrRd)."""
 
-GAP_INCH = 0.06
-TITLE_INCH = 0.18
+GAP = 12
+"""Pixels between pictures."""
+
+TITLE = 34
+"""Pixels above a picture for its title."""
+
 BAR_MM = 50.0
 """Length of the scale bar."""
 
@@ -52,7 +46,10 @@ LABELLED: Mapping[int, Region] = {
     Label.AIRWAY: AIRWAY,
 }
 
-_Floats = npt.NDArray[np.floating[Any]]
+HISTOGRAM_HU = (-1024, -200)
+"""Ends of the density axis."""
+
+_Array = npt.NDArray[Any]
 
 
 def abbreviation(region: Region) -> str:
@@ -64,207 +61,237 @@ def abbreviation(region: Region) -> str:
     return "".join(word[0] for word in region.key.split("_")).upper()
 
 
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """A picture on the page: its left upper corner and its scale."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    px_per_mm: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        return self.left, self.top
+
+
 def draw_views(views: Sequence[View], say: Wording, *, marks_low: bool = True) -> bytes:
     """Draw the key images at one scale: lung window, named outlines, low attenuation; PNG."""
     rows = [[one for one in views if one.plane in planes] for planes in PICTURE_ROWS]
-    sizes = [[_size_mm(one.hu, one.pixel_mm) for one in row] for row in rows if row]
-    with _house_style():
-        figure, places = _panels(sizes)
-        for axes, view in zip(places, (one for row in rows for one in row), strict=True):
-            height, width = _size_mm(view.hu, view.pixel_mm)
-            extent = (0.0, width, height, 0.0)
-            axes.imshow(
-                _painted(view, marks_low=marks_low), extent=extent, interpolation="antialiased"
-            )
-            _outline(axes, view)
-            _scale_bar(axes, height)
-            _sides(axes, view.plane, colour="white")
-            axes.set_title(say(f"views.{view.name}"), size=7, color=INK, pad=2, loc="left")
-        return _png(figure)
+    rows = [row for row in rows if row]
+    page, panels = _laid_out([[_size_mm(one.hu, one.pixel_mm) for one in row] for row in rows])
+    for panel, view in zip(panels, (one for row in rows for one in row), strict=True):
+        page.paste(_painted(view, panel, marks_low=marks_low), panel.corner)
+        _outlines(page, panel, view.labels % DENSE, view.pixel_mm)
+        _scale_bar(page, panel)
+        _sides(page, panel, "sagittal" if view.plane == "sagittal" else "frontal", on_dark=True)
+        _title(page, panel, say(f"views.{view.name}"))
+    return canvas.png(page)
 
 
 def draw_projections(projections: Sequence[Projection], say: Wording) -> bytes:
     """Draw maps of low attenuation along the line of sight with one colour scale; PNG."""
     top = max((_top_percent(one) for one in projections), default=10.0)
     sizes = [_size_mm(one.values, one.pixel_mm) for one in projections]
-    with _house_style():
-        figure, places = _panels([[*sizes, (10.0, 0.16 * sum(width for _, width in sizes))]])
-        for axes, one, (height, width) in zip(places, projections, sizes, strict=False):
-            extent = (0.0, width, height, 0.0)
-            shown = axes.imshow(one.values, extent=extent, cmap="OrRd", vmin=0, vmax=top)
-            _edge(axes, np.isfinite(one.values), one.pixel_mm, "#7a8791", 0.6)
-            _sides(axes, "coronal" if "coronal" in one.name else "sagittal", colour=INK)
-            axes.set_title(say(f"views.{one.name}"), size=7, color=INK, pad=2, loc="left")
-        box = places[-1].get_position()
-        tallest = places[0].get_position().height
-        place = (box.x0 + 0.25 * box.width, 0.18 * tallest, 0.016, 0.64 * tallest)
-        bar = figure.colorbar(shown, cax=figure.add_axes(place))
-        bar.ax.tick_params(labelsize=6.5)
-        bar.set_label(say("words.low_axis"), size=7)
-        return _png(figure)
+    share = 0.16 * sum(width for _, width in sizes)
+    page, panels = _laid_out([[*sizes, (max(height for height, _ in sizes), share)]])
+    steps = canvas.ramp(LOW_RAMP)
+    for panel, one in zip(panels, projections, strict=False):
+        known = np.isfinite(one.values)
+        level = np.clip(np.nan_to_num(one.values) / top, 0, 1) * 255
+        colours = canvas.enlarged(steps[level.astype(np.uint8)], panel.size)
+        region, edge = canvas.outline_of(known, panel.size)
+        page.paste(colours, panel.corner, region)
+        if one.labels is not None:
+            _outlines(page, panel, one.labels % DENSE, one.pixel_mm, ink=canvas.INK)
+        page.paste(canvas.SOFT, panel.corner, edge)
+        _sides(page, panel, "frontal" if "coronal" in one.name else "sagittal", on_dark=False)
+        _title(page, panel, say(f"views.{one.name}"))
+    _colour_bar(page, panels[-1], steps, top, say)
+    return canvas.png(page)
+
+
+def draw_surfaces(surfaces: Sequence[Surface], say: Wording) -> bytes:
+    """Draw the outside of the lobes in their colours, named; PNG."""
+    page, panels = _laid_out([[_size_mm(one.shade, one.pixel_mm) for one in surfaces]])
+    for panel, one in zip(panels, surfaces, strict=True):
+        shade = canvas.enlarged((255 * one.shade).astype(np.uint8), panel.size)
+        lit = np.asarray(shade, np.float32)[..., None] / 255.0
+        for label, region in LABELLED.items():
+            if (one.labels == label).any():
+                mask, _ = canvas.outline_of(one.labels == label, panel.size)
+                colour = np.array(canvas.rgb(region.colour), np.float32)
+                page.paste(Image.fromarray((lit * colour).astype(np.uint8)), panel.corner, mask)
+        _outlines(page, panel, one.labels, one.pixel_mm, ink=canvas.INK)
+        _title(page, panel, say(f"views.{one.name}"))
+    return canvas.png(page)
 
 
 def draw_histogram(histograms: Sequence[Histogram], say: Wording) -> bytes:
     """Draw the density distribution of each lung; PNG."""
-    styles = {RIGHT_LUNG.key: "-", LEFT_LUNG.key: "--"}
-    with _house_style():
-        figure = Figure(figsize=(0.75 * WIDTH_INCH, 2.0), dpi=DPI, facecolor="white")
-        axes = figure.add_subplot()
-        for one in histograms:
-            if one.region in styles and one.counts.sum():
-                _draw_counts(axes, one, styles[one.region])
-        if axes.lines:
-            axes.legend(fontsize=7, frameon=False, loc="upper right")
-        axes.axvspan(-1024, LOW_HU, color=LOW_COLOUR, alpha=0.10, linewidth=0)
-        axes.axvline(LOW_HU, color=LOW_COLOUR, linewidth=0.8)
-        axes.set_xlim(-1024, -200)
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("HU", size=7)
-        axes.set_ylabel(say("words.histogram_axis"), size=7)
-        axes.tick_params(labelsize=6.5)
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.tight_layout(pad=0.4)
-        return _png(figure)
+    width, height, left, bottom = round(0.75 * canvas.WIDTH), 360, 78, 62
+    page = Image.new("RGB", (width, height), "white")
+    box = (left, 40, width - 34, height - bottom)
+    curves = [
+        (one, _percent_per_hu(one))
+        for one in histograms
+        if one.region in (RIGHT_LUNG.key, LEFT_LUNG.key) and one.counts.sum()
+    ]
+    top = _round_up(max((float(percent.max()) for _, percent in curves), default=1.0))
+    _axes(page, box, top, say)
+    for one, percent in curves:
+        hu = one.lowest_hu + np.arange(percent.size)
+        shown = (hu >= HISTOGRAM_HU[0]) & (hu <= HISTOGRAM_HU[1])
+        x, y = _at_hu(box, hu[shown]), box[3] - (box[3] - box[1]) * percent[shown] / top
+        _curve(page, list(zip(x.tolist(), y.tolist(), strict=True)), REGIONS[one.region])
+    for n, (one, _) in enumerate(curves):
+        _legend(page, (box[2] - 250, box[1] + 12 + 30 * n), REGIONS[one.region], say)
+    return canvas.png(page)
 
 
 # --- laying out -----------------------------------------------------------------------------------
 
 
-@cache
-def _register_fonts() -> None:
-    """Make the report's own font known, so that pictures look alike on every machine."""
-    with as_file(files("qct.report").joinpath("fonts")) as folder:
-        for path in sorted(folder.glob("*.ttf")):
-            fontManager.addfont(path)
-
-
-@contextmanager
-def _house_style() -> Any:
-    _register_fonts()
-    with rc_context({"font.family": "Open Sans", "text.color": INK}):
-        yield
-
-
-def _size_mm(picture: npt.NDArray[Any], pixel_mm: tuple[float, float]) -> tuple[float, float]:
+def _size_mm(picture: _Array, pixel_mm: tuple[float, float]) -> tuple[float, float]:
     return picture.shape[0] * pixel_mm[0], picture.shape[1] * pixel_mm[1]
 
 
-def _panels(rows_mm: Sequence[Sequence[tuple[float, float]]]) -> tuple[Figure, list[Axes]]:
+def _laid_out(
+    rows_mm: Sequence[Sequence[tuple[float, float]]],
+) -> tuple[Image.Image, list[_Panel]]:
     """Place panels (height, width in mm) in rows, at the one scale that lets the widest row fit."""
-    inch_per_mm = min(
-        (WIDTH_INCH - GAP_INCH * (len(row) - 1)) / sum(width for _, width in row) for row in rows_mm
+    scale = min(
+        (canvas.WIDTH - GAP * (len(row) - 1)) / sum(width for _, width in row) for row in rows_mm
     )
-    heights = [inch_per_mm * max(height for height, _ in row) + TITLE_INCH for row in rows_mm]
-    total = sum(heights)
-    figure = Figure(figsize=(WIDTH_INCH, total), dpi=DPI, facecolor="white")
-    places, top = [], total
-    for row, tallest in zip(rows_mm, heights, strict=True):
-        left = 0.0
-        for height, width in ((inch_per_mm * h, inch_per_mm * w) for h, w in row):
-            bottom = top - TITLE_INCH - height
-            place = (left / WIDTH_INCH, bottom / total, width / WIDTH_INCH, height / total)
-            axes = figure.add_axes(place)
-            axes.set_axis_off()
-            places.append(axes)
-            left += width + GAP_INCH
-        top -= tallest
-    return figure, places
-
-
-def _png(figure: Figure) -> bytes:
-    """Render; without the version of the drawing library, so that equal pictures are equal bytes."""
-    FigureCanvasAgg(figure)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
+    panels, top = [], 0
+    for row in rows_mm:
+        left = 0
+        for height, width in row:
+            size = max(round(scale * width), 1), max(round(scale * height), 1)
+            panels.append(_Panel(left, top + TITLE, *size, scale))
+            left += size[0] + GAP
+        top += TITLE + round(scale * max(height for height, _ in row)) + GAP
+    return Image.new("RGB", (canvas.WIDTH, top), "white"), panels
 
 
 # --- drawing --------------------------------------------------------------------------------------
 
 
-def _painted(view: View, *, marks_low: bool) -> _Floats:
-    """Grey picture with low attenuation in red, as (H, W, 3) from 0 to 1."""
-    grey = np.clip((view.hu - WINDOW_LEVEL_HU) / WINDOW_WIDTH_HU + 0.5, 0.0, 1.0)
-    picture = np.repeat(grey[..., None], 3, axis=2)
-    lung = (view.labels > 0) & (view.labels < Label.AIRWAY)
-    marked = lung & (view.hu < LOW_HU)
+def _painted(view: View, panel: _Panel, *, marks_low: bool) -> Image.Image:
+    """Grey picture with low attenuation in red."""
+    share = (view.hu - WINDOW_LEVEL_HU) / WINDOW_WIDTH_HU + 0.5
+    grey = (255 * np.clip(share, 0.0, 1.0)).astype(np.uint8)
+    picture = canvas.enlarged(grey, panel.size).convert("RGB")
     if marks_low:
-        picture[marked] = 0.35 * picture[marked] + 0.65 * np.array(to_rgb(LOW_COLOUR))
+        lung = (view.labels > 0) & (view.labels < Label.AIRWAY)
+        low = (lung & (view.hu < LOW_HU)).astype(np.uint8) * 166
+        mask = Image.fromarray(low).resize(panel.size, Image.Resampling.BILINEAR)
+        picture.paste(LOW_COLOUR, (0, 0), mask)
     return picture
 
 
-def _outline(axes: Axes, view: View) -> None:
-    """Draw the border of every region that the view cuts, and name the lobes."""
-    for label, region in LABELLED.items():
-        inside = (view.labels % DENSE) == label
-        if inside.any():
-            _edge(axes, inside, view.pixel_mm, region.colour, 0.9)
-            if label != Label.AIRWAY:
-                _name(axes, inside, view.pixel_mm, region)
-
-
-def _edge(
-    axes: Axes,
-    inside: npt.NDArray[np.bool_],
+def _outlines(
+    page: Image.Image,
+    panel: _Panel,
+    labels: npt.NDArray[np.uint8],
     pixel_mm: tuple[float, float],
-    colour: str,
-    width: float,
+    ink: str = "",
 ) -> None:
-    if min(inside.shape) < 2 or inside.all():
-        return
-    y, x = ((np.arange(n) + 0.5) * mm for n, mm in zip(inside.shape, pixel_mm, strict=True))
-    axes.contour(x, y, inside, levels=[0.5], colors=[colour], linewidths=width)
+    """Draw the border of every region in its colour (or in `ink`), and name the lobes."""
+    names = []
+    for label, region in LABELLED.items():
+        inside = labels == label
+        if not inside.any():
+            continue
+        _, edge = canvas.outline_of(inside, panel.size)
+        page.paste(ink or region.colour, panel.corner, edge)
+        if label != Label.AIRWAY:
+            names.append((_widest(inside, pixel_mm), abbreviation(region)))
+    for place, name in names:
+        if place is not None:
+            at = (panel.left + place[0] * panel.px_per_mm, panel.top + place[1] * panel.px_per_mm)
+            light = not ink
+            canvas.write(
+                page,
+                at,
+                name,
+                points=6.5,
+                colour=canvas.WHITE if light else canvas.INK,
+                halo=canvas.BLACK if light else canvas.WHITE,
+                anchor="mm",
+                weight="Semibold",
+            )
 
 
-def _name(
-    axes: Axes, inside: npt.NDArray[np.bool_], pixel_mm: tuple[float, float], region: Region
-) -> None:
-    """Write the initials of a region where it is widest."""
-    depth_mm = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=pixel_mm)[1:-1, 1:-1]
-    row, column = np.unravel_index(depth_mm.argmax(), depth_mm.shape)
-    if depth_mm[row, column] >= NAMED_FROM_MM:
-        place = ((column + 0.5) * pixel_mm[1], (row + 0.5) * pixel_mm[0])
-        _write(axes, place, abbreviation(region), "white")
+def _widest(
+    inside: npt.NDArray[np.bool_], pixel_mm: tuple[float, float]
+) -> tuple[float, float] | None:
+    """Return (x, y) in mm where a region is widest; None if it is too small to be named."""
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=pixel_mm)[1:-1, 1:-1]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    if depth[row, column] < NAMED_FROM_MM:
+        return None
+    return (float(column) + 0.5) * pixel_mm[1], (float(row) + 0.5) * pixel_mm[0]
 
 
-def _write(axes: Axes, place_mm: tuple[float, float], text: str, colour: str) -> None:
-    halo = [withStroke(linewidth=1.2, foreground="black")]
-    axes.text(
-        *place_mm,
-        text,
-        color=colour,
-        size=6.5,
-        weight=600,
-        ha="center",
-        va="center",
-        path_effects=halo,
+def _title(page: Image.Image, panel: _Panel, text: str) -> None:
+    canvas.write(page, (panel.left, panel.top - 8), text, anchor="ls")
+
+
+def _scale_bar(page: Image.Image, panel: _Panel) -> None:
+    """Draw a bar of `BAR_MM` in the lower left corner."""
+    left, y = panel.left + 20, panel.top + panel.height - 20
+    right = left + BAR_MM * panel.px_per_mm
+    pen = ImageDraw.Draw(page)
+    pen.rectangle((left - 2, y - 4, right + 2, y + 4), fill="black")
+    pen.rectangle((left, y - 2, right, y + 2), fill="white")
+    canvas.write(
+        page,
+        ((left + right) / 2, y - 8),
+        f"{BAR_MM / 10:.0f} cm",
+        points=6.5,
+        colour=canvas.WHITE,
+        halo=canvas.BLACK,
+        anchor="ms",
+        weight="Semibold",
     )
 
 
-def _scale_bar(axes: Axes, height_mm: float) -> None:
-    """Draw a bar of `BAR_MM` in the lower left corner."""
-    left, bottom = 8.0, height_mm - 8.0
-    line = axes.plot([left, left + BAR_MM], [bottom, bottom], color="white", linewidth=1.6)[0]
-    line.set_path_effects([withStroke(linewidth=2.8, foreground="black")])
-    _write(axes, (left + BAR_MM / 2, bottom - 9.0), f"{BAR_MM / 10:.0f} cm", "white")
-
-
-def _sides(axes: Axes, plane: str, *, colour: str) -> None:
+def _sides(page: Image.Image, panel: _Panel, plane: str, *, on_dark: bool) -> None:
     """Mark the sides: right and left of the patient; in a sagittal picture front and back."""
-    left, right = ("A", "P") if plane == "sagittal" else ("R", "L")
-    for text, x in ((left, 0.03), (right, 0.97)):
-        axes.text(
-            x,
-            0.96,
+    letters = ("A", "P") if plane == "sagittal" else ("R", "L")
+    for text, share in zip(letters, (0.03, 0.97), strict=True):
+        canvas.write(
+            page,
+            (panel.left + share * panel.width, panel.top + 8),
             text,
-            transform=axes.transAxes,
-            color=colour,
-            size=7,
-            weight=600,
-            ha="center",
-            va="top",
-            path_effects=[withStroke(linewidth=1.8, foreground="black")] if colour != INK else [],
+            colour=canvas.WHITE if on_dark else canvas.INK,
+            halo=canvas.BLACK if on_dark else "",
+            anchor="ma",
+            weight="Semibold",
         )
+
+
+def _colour_bar(
+    page: Image.Image, panel: _Panel, steps: npt.NDArray[np.uint8], top: float, say: Wording
+) -> None:
+    lines = say("words.low_axis").split("\n")
+    left, upper = panel.left + 16, panel.top + 20 * len(lines) + 16
+    height = panel.height - (upper - panel.top) - 20
+    page.paste(Image.fromarray(steps[::-1, None]).resize((26, height)), (left, upper))
+    pen = ImageDraw.Draw(page)
+    pen.rectangle((left, upper, left + 26, upper + height), outline=canvas.SOFT)
+    for share in (0.0, 0.5, 1.0):
+        y = upper + height * (1 - share)
+        pen.line((left + 26, y, left + 33, y), fill=canvas.INK, width=2)
+        canvas.write(page, (left + 40, y), f"{share * top:.0f} %", points=6.5, anchor="lm")
+    for n, line in enumerate(lines):
+        canvas.write(page, (left, panel.top + 20 * n), line, points=6.5)
 
 
 def _top_percent(one: Projection) -> float:
@@ -274,10 +301,58 @@ def _top_percent(one: Projection) -> float:
     return float(min(max(10.0, 10.0 * np.ceil(highest / 10.0)), 100.0))
 
 
-def _draw_counts(axes: Axes, one: Histogram, style: str) -> None:
-    """Draw the share of a lung's voxels per HU, as the mean over 5 HU."""
-    region = REGIONS[one.region]
-    hu = one.lowest_hu + np.arange(one.counts.size)
+# --- the histogram --------------------------------------------------------------------------------
+
+
+def _percent_per_hu(one: Histogram) -> npt.NDArray[np.float64]:
+    """Return the share of a lung's voxels per HU, as the mean over 5 HU."""
     smooth = np.convolve(one.counts, np.full(5, 0.2), mode="same")
-    percent = 100 * smooth / one.counts.sum()
-    axes.plot(hu, percent, style, color=region.colour, label=region.name, linewidth=1.4)
+    percent: npt.NDArray[np.float64] = 100 * smooth / one.counts.sum()
+    return percent
+
+
+def _round_up(value: float) -> float:
+    """Return the next of 1, 2, 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10(value)) if value > 0 else 1.0
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= value))
+
+
+def _at_hu(box: tuple[int, int, int, int], hu: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    low, high = HISTOGRAM_HU
+    at: npt.NDArray[np.float64] = box[0] + (box[2] - box[0]) * (hu - low) / (high - low)
+    return at
+
+
+def _axes(page: Image.Image, box: tuple[int, int, int, int], top: float, say: Wording) -> None:
+    pen = ImageDraw.Draw(page)
+    left, upper, right, lower = box
+    (threshold,) = _at_hu(box, np.array([LOW_HU])).tolist()
+    pen.rectangle((left, upper, threshold, lower), fill=canvas.mixed("#ffffff", LOW_COLOUR, 0.1))
+    pen.line((threshold, upper, threshold, lower), fill=LOW_COLOUR, width=2)
+    pen.line((left, upper, left, lower, right, lower), fill=canvas.INK, width=2)
+    for hu in (-1000, -900, -800, -700, -600, -500, -400, -300, -200):
+        (x,) = _at_hu(box, np.array([hu])).tolist()
+        pen.line((x, lower, x, lower + 6), fill=canvas.INK, width=2)
+        canvas.write(page, (x, lower + 8), f"{hu}".replace("-", "−"), points=6.5, anchor="ma")
+    for share in (0.0, 0.5, 1.0):
+        y = lower - (lower - upper) * share
+        pen.line((left - 6, y, left, y), fill=canvas.INK, width=2)
+        canvas.write(page, (left - 10, y), say.number(f"{share * top:g}"), points=6.5, anchor="rm")
+    canvas.write(page, ((left + right) / 2, page.height - 4), "HU", anchor="ms")
+    canvas.write(page, (0, 0), say("words.histogram_axis"), points=6.5)
+
+
+def _curve(page: Image.Image, points: list[tuple[float, float]], region: Region) -> None:
+    """Draw a line, dashed for the left lung, so that grey print tells them apart."""
+    pen = ImageDraw.Draw(page)
+    if region != LEFT_LUNG:
+        pen.line(points, fill=region.colour, width=4, joint="curve")
+        return
+    for start in range(0, len(points), 14):
+        pen.line(points[start : start + 9], fill=region.colour, width=4, joint="curve")
+
+
+def _legend(page: Image.Image, at: tuple[int, int], region: Region, say: Wording) -> None:
+    x, y = at
+    _curve(page, [(x + 3.0 * step, y) for step in range(20)], region)
+    canvas.write(page, (x + 70, y), say.region(region.key), anchor="lm")

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from qct.errors import NoLungsError
 from qct.findings import Progress, no_progress
 from qct.flags import Flag
-from qct.kernels.blocks import count_labels, decide_voxels
-from qct.regions import DENSE, N_LABELS, Label
+from qct.kernels.blocks import decide_voxels
+from qct.kernels.histogram import count_labels
+from qct.regions import DENSE, Label
 from qct.segment.airways import CentralAirway, find_central_airway
 from qct.segment.body import LUNG_MEDIAN_HU, Blocks, air_threshold_hu, average, find_body
 from qct.segment.gas import gas_pockets
@@ -270,7 +271,7 @@ def _described(
     method: dict[str, Any],
 ) -> Lungs:
     """Add flags and figures."""
-    counts = count_labels(labels, N_LABELS).sum(axis=0) * volume.voxel_ml
+    counts = count_labels(labels.reshape(len(labels), -1)).sum(axis=1) * volume.voxel_ml
     plain_ml = {side: float(counts[label]) for side, label in LUNG_LABELS.items()}
     dense_ml = {side: float(counts[label + DENSE]) for side, label in LUNG_LABELS.items()}
     total_ml = {side: plain_ml[side] + dense_ml[side] for side in LUNG_LABELS}

@@ -31,7 +31,7 @@ SMALLEST_DENSE_ML = 3.0
 """A smaller airless spot is a nodule: plain lung."""
 
 SMALLEST_INNER_ML = 15.0
-"""The same for a spot that does not reach the chest wall: a smaller one may be a hilar vessel."""
+"""The same towards the mediastinum, where a smaller one may be a hilar vessel."""
 
 REACH_SHARE = 0.12
 """Radius of the ball that must not roll into airless lung from the mediastinum, per width of the chest."""
@@ -48,7 +48,7 @@ DENTED_SHARE = 0.1
 FRONT_DEG = 25.0
 """So far to either side of the sternum the chest wall is cartilage, which rays do not see."""
 
-BACK_DEG = 160.0
+BACK_DEG = 168.0
 """Beyond lies the spine."""
 
 
@@ -134,7 +134,8 @@ def _spots(coarse: Blocks, lung: Mask, wall: ChestWall, side: int) -> tuple[Mask
     total = np.bincount(parts.ravel(), weights=coarse.hu.ravel().astype(np.float64))
     reaching = outer * coarse.block_ml >= SMALLEST_DENSE_ML
     dents = np.bincount(parts[dented], minlength=len(count)) >= DENTED_SHARE * outer
-    large = (reaching & dents) | (count * coarse.block_ml >= SMALLEST_INNER_ML)
+    inwards = np.bincount(parts[grown], minlength=len(count)) * coarse.block_ml
+    large = (reaching & dents) | (inwards >= SMALLEST_INNER_ML)
     fluid = (reaching | large) & (total < FLUID_BELOW_HU * count)
     large[0] = fluid[0] = False
     return np.asarray((large & ~fluid)[parts]), float(count[fluid].sum()) * coarse.block_ml

@@ -1,0 +1,100 @@
+"""Drawing on pixels: what the figures need of lines, outlines, words and colours. Pillow, no display."""
+
+import io
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+
+DPI = 180
+WIDTH = 1260
+"""Pixels across a page between its margins: 7 inches."""
+
+INK = "#1b2733"
+SOFT = "#56636f"
+WHITE = "#ffffff"
+BLACK = "#000000"
+
+Mask = npt.NDArray[np.bool_]
+
+
+@cache
+def _font_bytes(weight: str) -> bytes:
+    return files("qct.report").joinpath("fonts", f"OpenSans-{weight}.ttf").read_bytes()
+
+
+@cache
+def font(points: float, weight: str = "Regular") -> Any:
+    """Return the report's own font, so that pictures look alike on every machine."""
+    return ImageFont.truetype(io.BytesIO(_font_bytes(weight)), round(points * DPI / 72))
+
+
+def write(
+    picture: Image.Image,
+    at: tuple[float, float],
+    text: str,
+    *,
+    points: float = 7,
+    colour: str = INK,
+    halo: str = "",
+    anchor: str = "la",
+    weight: str = "Regular",
+) -> None:
+    """Write a word; `anchor` as in Pillow, `halo` the colour of a rim that parts it from the ground."""
+    ImageDraw.Draw(picture).text(
+        at,
+        text,
+        font=font(points, weight),
+        fill=colour,
+        anchor=anchor,
+        stroke_width=2 if halo else 0,
+        stroke_fill=halo or None,
+    )
+
+
+def enlarged(picture: npt.NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
+    """Bring grey or colour pixels to (width, height)."""
+    return Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+
+
+def outline_of(inside: Mask, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+    """Return a region at (width, height) with a smooth border, and that border, as masks of 0 to 255."""
+    grey = Image.fromarray(inside.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(0.7))
+    region = grey.resize(size, Image.Resampling.BICUBIC).point(lambda value: 255 * (value > 127))
+    inner = region.filter(ImageFilter.MinFilter(5))
+    return region, ImageChops.subtract(region, inner).filter(ImageFilter.GaussianBlur(0.6))
+
+
+def mixed(lower: str, upper: str, share: float) -> tuple[int, int, int]:
+    """Mix two colours, ``#rrggbb``.
+
+    >>> mixed("#000000", "#ffffff", 0.5)
+    (128, 128, 128)
+    """
+    a, b = rgb(lower), rgb(upper)
+    red, green, blue = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
+    return red, green, blue
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return the parts of ``#rrggbb``."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def ramp(colours: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return (256, 3) steps through `colours`, evenly spaced."""
+    stops = np.array([rgb(colour) for colour in colours], float)
+    at = np.linspace(0, len(stops) - 1, 256)
+    parts = [np.interp(at, np.arange(len(stops)), stops[:, c]) for c in range(3)]
+    return np.stack(parts, axis=1).round().astype(np.uint8)
+
+
+def png(picture: Image.Image) -> bytes:
+    """Return the file; equal pictures are equal bytes."""
+    stream = io.BytesIO()
+    picture.save(stream, "png", compress_level=5, dpi=(DPI, DPI))
+    return stream.getvalue()

@@ -1,0 +1,156 @@
+"""Numbers as a report prints them: rounded by the dictionary, marked where there is a doubt."""
+
+from math import isfinite
+from string import ascii_lowercase
+
+from qct.findings import Analysis, Measured, Reference, Uncertainty
+from qct.flags import Flag, Status
+from qct.quantities import Quantity, quantities_of
+from qct.regions import Region
+from qct.report.document import Table
+from qct.report.wording import NO_BREAK_SPACE, Wording
+
+LETTERS = (*ascii_lowercase, *(f"{letter}{letter}" for letter in ascii_lowercase))
+"""Marks of reasons under a table; more than there are flags."""
+
+UNCONFIRMED = "†"
+"""Stands at figures whose printed source was not seen yet."""
+
+LEAST_CHANGE = "least detectable change"
+
+NONE = "–"
+
+
+class Numbers:
+    """Finds a number and prints it; remembers what has to be explained under the table."""
+
+    def __init__(self, analysis: Analysis, say: Wording) -> None:
+        self._by_key = {(one.region, one.quantity): one for one in analysis.measured}
+        self._rows = quantities_of(analysis.options.profile)
+        self._analysis = analysis
+        self._say = say
+        self._letters: dict[Flag | None, str] = {}
+
+    def find(self, region: str, quantity: str) -> Measured | None:
+        """Return a number; None if it was not asked for."""
+        return self._by_key.get((region, quantity))
+
+    def has(self, quantity: str, regions: tuple[Region, ...]) -> bool:
+        """Tell whether a quantity is there for any of the regions, withheld or not."""
+        found = (self.find(region.key, quantity) for region in regions)
+        return any(one is not None and one.status is not Status.NOT_MEASURED for one in found)
+
+    def row(self, quantity: str) -> Quantity:
+        """Return a row of the dictionary."""
+        return self._rows[quantity]
+
+    def knows(self, quantity: str) -> bool:
+        """Tell whether the dictionary of this profile has a quantity."""
+        return quantity in self._rows
+
+    def bare(self, quantity: str, value: float) -> str:
+        """Print a value without its unit."""
+        return self._say.number(self._rows[quantity].text(value).split(" ")[0])
+
+    def unit(self, quantity: str) -> str:
+        """Return the unit as it is printed; empty for a ratio."""
+        return self._rows[quantity].text(0.0).partition(" ")[2]
+
+    def cell(self, region: str, quantity: str) -> str:
+        """Print a number without its unit, with the letters of its doubts."""
+        one = self.find(region, quantity)
+        if one is None or one.status is Status.NOT_MEASURED:
+            return self._say("words.not_measured")
+        if one.status is Status.WITHHELD:
+            return self._say("words.withheld") + self._mark(one)
+        if one.value is None or not isfinite(one.value):
+            return self._say("words.not_measured")
+        return self.bare(quantity, one.value) + (
+            self._mark(one) if one.status is Status.CAVEAT else ""
+        )
+
+    def phrase(self, region: str, quantity: str) -> str:
+        """Print a number with its unit and, in words, its doubts: for running text."""
+        one = self.find(region, quantity)
+        if one is None or one.value is None:
+            return self._say("words.not_measured")
+        shown = f"{self.bare(quantity, one.value)} {self.unit(quantity)}".strip()
+        shown = shown.replace(" ", NO_BREAK_SPACE)
+        return shown + (f" ({self.doubts(one)})" if one.status is Status.CAVEAT else "")
+
+    def doubts(self, one: Measured) -> str:
+        """Name the reasons for a caveat or for withholding."""
+        flags = [flag for flag in Flag if flag in one.flags]
+        what = ", ".join(self._say(f"flags.{flag.key}") for flag in flags)
+        return self._say("words.caveat", what=what or self._say("notes.unknown"))
+
+    def titled(self, quantity: str) -> str:
+        """Return a quantity's name with its unit."""
+        label, unit = self._say.label(self.row(quantity)), self.unit(quantity)
+        return f"{label} [{unit}]" if unit else label
+
+    def usual(self, region: str, quantity: str) -> Reference | None:
+        """Return the reference to show: the first that says how the number stands, else the first."""
+        rows = [
+            one
+            for one in self._analysis.references
+            if (one.region, one.quantity) == (region, quantity)
+        ]
+        given = [one for one in rows if not one.refused]
+        telling = [one for one in given if one.stands]
+        return next(iter((*telling, *given, *rows)), None)
+
+    def limits(self, usual: Reference) -> str:
+        """Print what is usual, without its unit."""
+
+        def shown(value: float) -> str:
+            return self.bare(usual.quantity, value)
+
+        if usual.lower is not None and usual.upper is not None:
+            return self._say("words.range", lower=shown(usual.lower), upper=shown(usual.upper))
+        if usual.upper is not None:
+            return f"≤{NO_BREAK_SPACE}{shown(usual.upper)}"
+        if usual.lower is not None:
+            return f"≥{NO_BREAK_SPACE}{shown(usual.lower)}"
+        return NONE if usual.predicted is None else shown(usual.predicted)
+
+    def least_change(self, region: str, quantity: str) -> Uncertainty | None:
+        """Return the change that a repeat scan could not explain; None if no source says so."""
+        wanted = (LEAST_CHANGE, region, quantity)
+        rows = self._analysis.uncertainties
+        return next((one for one in rows if (one.kind, one.region, one.quantity) == wanted), None)
+
+    def amount(self, one: Uncertainty) -> str:
+        """Print an uncertainty without its unit, marked if its source was not seen."""
+        return f"±{NO_BREAK_SPACE}{self.bare(one.quantity, one.amount)}" + (
+            "" if one.confirmed else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
+        )
+
+    def notes(self, *more: str) -> str:
+        """Explain every letter that was set; then `more`."""
+        explained = "; ".join(
+            f"{letter} {self._say(f'flags.{flag.key}' if flag else 'notes.unknown')}"
+            for flag, letter in self._letters.items()
+        )
+        marks = (self._say("notes.marks", explained=explained),) if explained else ()
+        return " ".join((*marks, *more))
+
+    def table(
+        self, regions: tuple[Region, ...], quantities: tuple[str, ...], name: str, *more: str
+    ) -> Table:
+        """Lay out quantities over regions; bold where a region has both sides."""
+        rows = tuple(
+            (self._say.region(one.key), *(self.cell(one.key, key) for key in quantities))
+            for one in regions
+        )
+        strong = frozenset(i for i, region in enumerate(regions) if region.side is None)
+        header = (self._say("words.region"), *map(self.titled, quantities))
+        return Table(header, rows, self.notes(*more), strong, name=name)
+
+    def _mark(self, one: Measured) -> str:
+        """Return the letters of the reasons for a caveat or for withholding."""
+        reasons: list[Flag | None] = [flag for flag in Flag if flag in one.flags]
+        return NO_BREAK_SPACE + ",".join(sorted(map(self._letter, reasons or [None])))
+
+    def _letter(self, reason: Flag | None) -> str:
+        return self._letters.setdefault(reason, LETTERS[len(self._letters)])

@@ -1,0 +1,164 @@
+"""The first page: who, which CT, is it good enough, the main numbers, what they say, and where."""
+
+from qct.findings import Analysis, Reference, Statement
+from qct.flags import Flag, Status
+from qct.regions import LEFT_LUNG, RIGHT_LUNG, WHOLE_LUNG
+from qct.report.document import (
+    Block,
+    Box,
+    Drafted,
+    Facts,
+    Figure,
+    Heading,
+    Slot,
+    Table,
+)
+from qct.report.figures import draw_projections, draw_surfaces
+from qct.report.numbers import NONE, UNCONFIRMED, Numbers
+from qct.report.person import age_and_sex, given, series_in_words
+from qct.report.signed import readable_name
+from qct.report.wording import Wording
+
+HEADLINES = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent", "haa_percent")
+"""Read first, for both lungs and each."""
+
+MOST_REASONS = 4
+"""More reasons than this go to page two; the worst come first."""
+
+MOST_STATEMENTS = 6
+
+
+def page_one(analysis: Analysis, drafted: tuple[Drafted, ...], say: Wording) -> list[Block]:
+    """Return the blocks of the first page; they fit on one page of paper."""
+    return [
+        Facts(_who(analysis, say)),
+        _gate(analysis, say),
+        Heading(say("headings.headline")),
+        _headlines(analysis, say),
+        Slot("impression", (_impression(drafted, say),)),
+        *_map(analysis, say),
+    ]
+
+
+def reasons_in_words(analysis: Analysis, say: Wording) -> tuple[str, ...]:
+    """Return every reason of the verdict, each once, the worst first."""
+    told = (say.reason(one.flag, one.says) for one in analysis.verdict.reasons)
+    return tuple(dict.fromkeys(told))
+
+
+def _who(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
+    patient, study, order = analysis.scan.patient, analysis.scan.study, analysis.order
+    rows: list[tuple[str, str | None]] = [
+        ("name", readable_name(patient.name) if patient.name else None),
+        ("patient_id", patient.patient_id),
+        ("age_sex", age_and_sex(patient, say)),
+        ("date", study.date),
+        ("study", study.description),
+        ("accession", study.accession),
+        ("referrer", (order and order.referrer) or given(study.referrer)),
+        ("series", series_in_words(analysis, say)),
+    ]
+    if order and order.question:
+        rows.append(("question", order.question))
+    if order and order.indication:
+        rows.append(("indication", order.indication))
+    return tuple((say(f"facts.{key}"), value or say("not_stated")) for key, value in rows)
+
+
+def _gate(analysis: Analysis, say: Wording) -> Box:
+    verdict = analysis.verdict
+    tones = {Status.REPORTED: "good", Status.CAVEAT: "caution", Status.WITHHELD: "stop"}
+    reasons = reasons_in_words(analysis, say)
+    more = len(reasons) - MOST_REASONS
+    return Box(
+        tones[verdict.overall],
+        say(f"verdict.{verdict.overall.value}"),
+        reasons[:MOST_REASONS] or (say("none_found"),),
+        say("verdict.more", n=more) if more > 0 else "",
+    )
+
+
+def _headlines(analysis: Analysis, say: Wording) -> Table:
+    """Lay out the main numbers: here one row per quantity, beside it what is usual."""
+    numbers = Numbers(analysis, say)
+    sides = (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG)
+    rows, sources, unconfirmed = [], [], False
+    for key in HEADLINES:
+        usual = numbers.usual(WHOLE_LUNG.key, key)
+        least = numbers.least_change(WHOLE_LUNG.key, key)
+        unconfirmed = unconfirmed or (least is not None and not least.confirmed)
+        rows.append(
+            (
+                numbers.titled(key),
+                *(numbers.cell(side.key, key) for side in sides),
+                NONE if usual is None or usual.refused else numbers.limits(usual),
+                say(f"stands.{usual.stands}") if usual and usual.stands else NONE,
+                numbers.amount(least) if least else NONE,
+            )
+        )
+        sources.append(_usual_in_words(key, usual, numbers, say))
+    notes = [say("notes.usual", sources="; ".join(one for one in sources if one))]
+    if unconfirmed:
+        notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
+    notes.append(say("notes.no_prior"))
+    header = (
+        say("words.quantity"),
+        *(say.region(side.key) for side in sides),
+        *(say(f"words.{key}") for key in ("usual", "stands", "least_change")),
+    )
+    return Table(header, tuple(rows), numbers.notes(*notes), name=say("headings.headline"))
+
+
+def _usual_in_words(key: str, usual: Reference | None, numbers: Numbers, say: Wording) -> str:
+    label = say.label(numbers.row(key))
+    if usual is None:
+        return say("usual.none", label=label)
+    if usual.refused:
+        return say("usual.refused", label=label, why=say.refusal(usual.refused))
+    return f"{label}: {say.population(usual.key, usual.population)}"
+
+
+def drafted_statements(analysis: Analysis, say: Wording) -> tuple[Drafted, ...]:
+    """Put every statement into words."""
+    numbers = Numbers(analysis, say)
+    return tuple(
+        Drafted(one.key, _in_words(one, analysis, numbers, say)) for one in analysis.statements
+    )
+
+
+def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording) -> str:
+    filled: dict[str, object] = {}
+    for n, (region, quantity) in enumerate(one.numbers, start=1):
+        filled[f"value{n}"] = numbers.phrase(region, quantity)
+        filled[f"region{n}"] = say.within(region)
+        filled[f"label{n}"] = say.label(numbers.row(quantity))
+        found = numbers.find(region, quantity)
+        if found is not None and found.status is Status.WITHHELD:
+            flags = (flag for flag in Flag if flag in found.flags)
+            filled["why"] = ", ".join(say(f"flags.{flag.key}") for flag in flags)
+    usual = next((row for row in analysis.references if row.key == one.reference), None)
+    if usual is not None:
+        unit = numbers.unit(usual.quantity)
+        filled["usual"] = f"{numbers.limits(usual)} {unit}".strip()
+    return say(f"statements.{one.template}", **filled)
+
+
+def _impression(drafted: tuple[Drafted, ...], say: Wording) -> Box:
+    items = tuple(one.text for one in drafted[:MOST_STATEMENTS])
+    return Box(
+        "draft",
+        say("interpretation.draft"),
+        items or (say("interpretation.nothing"),),
+        say("interpretation.never"),
+    )
+
+
+def _map(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show where low attenuation lies; only the lobes where this scan does not allow its number."""
+    if analysis.projections and not analysis.withholds(WHOLE_LUNG.key, "laa950_percent"):
+        picture, caption = draw_projections(analysis.projections, say), say("captions.projection")
+        return [Figure("projections", picture, caption)]
+    if analysis.surfaces:
+        picture = draw_surfaces(analysis.surfaces, say)
+        return [Figure("surfaces", picture, say("captions.surfaces_instead"))]
+    return []

@@ -1,0 +1,383 @@
+"""The pages behind the first. A section appears if its numbers are there; none stands empty."""
+
+from collections.abc import Iterable
+
+from qct.findings import Analysis, FissureFit
+from qct.quantities import PROFILES
+from qct.regions import (
+    AIRWAY,
+    COLOUR_NAMES,
+    LEFT_LUNG,
+    LOBES,
+    REGIONS,
+    RIGHT_LUNG,
+    THIRDS,
+    WHOLE_LUNG,
+    Fissure,
+    Region,
+)
+from qct.report.document import Block, Bullets, Facts, Figure, Heading, Paragraph, Table
+from qct.report.figures import (
+    WINDOW_LEVEL_HU,
+    WINDOW_WIDTH_HU,
+    abbreviation,
+    draw_histogram,
+    draw_surfaces,
+    draw_views,
+)
+from qct.report.numbers import NONE, UNCONFIRMED, Numbers
+from qct.report.page_one import MOST_REASONS, reasons_in_words
+from qct.report.person import order_facts, patient_facts, technique, uids_in_words
+from qct.report.wording import NO_BREAK_SPACE, Wording
+
+COLUMNS = (
+    "volume_ml",
+    "mean_hu",
+    "perc15_hu",
+    "laa950_percent",
+    "laa910_percent",
+    "laa856_percent",
+    "haa_percent",
+)
+"""Shown for every lung and lobe."""
+
+THIRD_COLUMNS = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
+
+TARGET_COLUMNS = (
+    "volume_ml",
+    "laa910_percent",
+    "laa950_percent",
+    "laa910_heterogeneity_percent",
+    "laa950_heterogeneity_percent",
+)
+"""What planning with valves asks of a lobe; those that are there are shown."""
+
+PATTERN = ("laa950_upper_lower_ratio", "laa_cluster_", "ventilation_heterogeneity")
+VESSELS = ("total_vessel_volume_ml", "bv5", "bv10")
+PAIRED = ("prm_", "ei_mld", "exp_", "rvc_", "jacobian")
+"""Beginnings of the keys that make a section."""
+
+LUNGS_AND_LOBES = (WHOLE_LUNG, RIGHT_LUNG, *LOBES[:3], LEFT_LUNG, *LOBES[3:])
+
+BANDS = (95, 80)
+"""Limits of fissure completeness (percent)."""
+
+LOBES_BESIDE = {
+    LOBES[0].key: (Fissure.RIGHT_OBLIQUE, Fissure.RIGHT_HORIZONTAL),
+    LOBES[1].key: (Fissure.RIGHT_OBLIQUE, Fissure.RIGHT_HORIZONTAL),
+    LOBES[2].key: (Fissure.RIGHT_OBLIQUE,),
+    LOBES[3].key: (Fissure.LEFT_OBLIQUE,),
+    LOBES[4].key: (Fissure.LEFT_OBLIQUE,),
+}
+"""Fissures that border a lobe."""
+
+
+def sections(analysis: Analysis, say: Wording) -> list[Block]:
+    """Return every section behind the first page, in the order of the report."""
+    return [
+        *_clinical(analysis, say),
+        *_technique(analysis, say),
+        *_lobes(analysis, say),
+        *_thirds(analysis, say),
+        *_images(analysis, say),
+        *_rows(analysis, say, "pattern", WHOLE_LUNG, PATTERN),
+        *_histogram(analysis, say),
+        *_airways(analysis, say),
+        *_vessels(analysis, say),
+        *_rows(analysis, say, "paired", WHOLE_LUNG, PAIRED),
+        *_planning(analysis, say),
+        *_further(analysis, say),
+        *_references(analysis, say),
+        *_uncertainties(analysis, say),
+        *_closing(analysis, say),
+    ]
+
+
+def _clinical(analysis: Analysis, say: Wording) -> list[Block]:
+    rows = order_facts(analysis.order, say) if analysis.order else ()
+    if not rows:
+        return []
+    return [Heading(say("headings.clinical")), Facts(rows), Paragraph(say("notes.clinical"))]
+
+
+def _technique(analysis: Analysis, say: Wording) -> list[Block]:
+    blocks: list[Block] = [
+        Heading(say("headings.technique")),
+        Facts((*patient_facts(analysis, say), *technique(analysis, say))),
+    ]
+    uids = uids_in_words(analysis, say)
+    if uids:
+        blocks.append(Paragraph(uids))
+    reasons = reasons_in_words(analysis, say)
+    if len(reasons) > MOST_REASONS:
+        blocks += [Heading(say("headings.quality")), Bullets(reasons[MOST_REASONS:])]
+    return blocks
+
+
+def _images(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show the key images; low attenuation only where its number is shown, too."""
+    if not analysis.views:
+        return []
+    withheld = analysis.withholds(WHOLE_LUNG.key, "laa950_percent")
+    caption = say(
+        "captions.views",
+        legend=_legend(say),
+        level=say.number(str(WINDOW_LEVEL_HU)),
+        width=WINDOW_WIDTH_HU,
+        low=say("captions.low_withheld" if withheld else "captions.low"),
+    )
+    picture = draw_views(analysis.views, say, marks_low=not withheld)
+    return [Heading(say("headings.images")), Figure("views", picture, caption, 88)]
+
+
+def _legend(say: Wording) -> str:
+    return ", ".join(
+        f"{abbreviation(lobe)} {say.region(lobe.key)} ({say(f'colours.{_colour_key(lobe)}')})"
+        for lobe in LOBES
+    )
+
+
+def _colour_key(region: Region) -> str:
+    return COLOUR_NAMES[region.colour].replace(" ", "_")
+
+
+def _lobes(analysis: Analysis, say: Wording) -> list[Block]:
+    numbers = Numbers(analysis, say)
+    if not numbers.has("volume_ml", LUNGS_AND_LOBES):
+        return []
+    whole = numbers.find(WHOLE_LUNG.key, "volume_ml")
+    rows = []
+    for region in LUNGS_AND_LOBES:
+        one = numbers.find(region.key, "volume_ml")
+        share = NONE
+        if one and whole and one.value is not None and whole.value:
+            share = f"{100 * one.value / whole.value:.0f}{NO_BREAK_SPACE}%"
+        cells = (numbers.cell(region.key, key) for key in COLUMNS)
+        rows.append((say.region(region.key), share, *cells))
+    header = (say("words.region"), say("words.share"), *map(numbers.titled, COLUMNS))
+    strong = frozenset(i for i, region in enumerate(LUNGS_AND_LOBES) if region not in LOBES)
+    name = say("headings.regions")
+    table = Table(header, tuple(rows), numbers.notes(say("notes.share")), strong, name=name)
+    return [Heading(name), table]
+
+
+def _thirds(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show thirds and whatever other parts of the lungs were measured, one table each."""
+    known = {*LUNGS_AND_LOBES, AIRWAY}
+    others = tuple(one for one in REGIONS.values() if one not in known and one not in THIRDS)
+    blocks: list[Block] = []
+    for key, regions in (("thirds", THIRDS), ("parts", others)):
+        numbers = Numbers(analysis, say)
+        shown = tuple(one for one in regions if numbers.has("volume_ml", (one,)))
+        if shown:
+            name = say(f"headings.{key}")
+            table = numbers.table(shown, THIRD_COLUMNS, name, say(f"notes.{key}"))
+            blocks += [Heading(name), table]
+    return blocks
+
+
+def _keys(analysis: Analysis, region: Region, beginnings: Iterable[str]) -> tuple[str, ...]:
+    """Return the quantities of a region whose keys begin so, in the order in which they came."""
+    return tuple(
+        one.quantity
+        for one in analysis.measured
+        if one.region == region.key and one.quantity.startswith(tuple(beginnings))
+    )
+
+
+def _rows(
+    analysis: Analysis, say: Wording, name: str, region: Region, beginnings: tuple[str, ...]
+) -> list[Block]:
+    """Show quantities of one region, one row each, with what they mean."""
+    return _listed(analysis, say, name, region, _keys(analysis, region, beginnings))
+
+
+def _listed(
+    analysis: Analysis, say: Wording, name: str, region: Region, keys: tuple[str, ...]
+) -> list[Block]:
+    numbers = Numbers(analysis, say)
+    shown = [key for key in keys if numbers.knows(key) and numbers.has(key, (region,))]
+    if not shown:
+        return []
+    rows = tuple(
+        (numbers.titled(key), numbers.cell(region.key, key), say.definition(numbers.row(key)))
+        for key in shown
+    )
+    heading = say(f"headings.{name}")
+    header = (say("words.quantity"), say.region(region.key), say("words.definition"))
+    table = Table(header, rows, numbers.notes(), words=frozenset({2}), name=heading)
+    return [Heading(heading), table]
+
+
+def _airways(analysis: Analysis, say: Wording) -> list[Block]:
+    keys = _keys(analysis, AIRWAY, ("",))
+    own = tuple(key for key in keys if key not in ("volume_ml", "dense_percent"))
+    return _listed(analysis, say, "airways", AIRWAY, own)
+
+
+def _vessels(analysis: Analysis, say: Wording) -> list[Block]:
+    keys = _keys(analysis, WHOLE_LUNG, VESSELS)
+    numbers = Numbers(analysis, say)
+    if not any(numbers.has(key, LUNGS_AND_LOBES) for key in keys):
+        return []
+    name = say("headings.vessels")
+    shown = tuple(one for one in LUNGS_AND_LOBES if numbers.has(keys[0], (one,)))
+    return [Heading(name), numbers.table(shown, keys, name)]
+
+
+def _histogram(analysis: Analysis, say: Wording) -> list[Block]:
+    if not analysis.histograms:
+        return []
+    picture, caption = draw_histogram(analysis.histograms, say), say("captions.histogram")
+    return [Heading(say("headings.distribution")), Figure("histogram", picture, caption, 70)]
+
+
+# --- planning -------------------------------------------------------------------------------------
+
+
+def _planning(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show what planning with valves asks for: lobes as candidates, their borders, their surface."""
+    blocks: list[Block] = []
+    if analysis.surfaces:
+        picture = draw_surfaces(analysis.surfaces, say)
+        caption = say("captions.surfaces", legend=_legend(say))
+        blocks.append(Figure("surfaces", picture, caption, 80))
+    fits = analysis.segmentation.fissures
+    if fits:
+        blocks += [_targets(analysis, say), _borders(fits, say)]
+    return [Heading(say("headings.planning")), *blocks] if blocks else []
+
+
+def _targets(analysis: Analysis, say: Wording) -> Table:
+    numbers = Numbers(analysis, say)
+    keys = tuple(key for key in TARGET_COLUMNS if numbers.knows(key) and numbers.has(key, LOBES))
+    fits = {fit.fissure: fit for fit in analysis.segmentation.fissures}
+    rows = []
+    for lobe in LOBES:
+        beside = [fits[one] for one in LOBES_BESIDE[lobe.key] if one in fits]
+        cells = (numbers.cell(lobe.key, key) for key in keys)
+        rows.append((say.region(lobe.key), *cells, _least_band(beside, say)))
+    header = (say("words.lobe"), *map(numbers.titled, keys), say("words.least_complete"))
+    note = numbers.notes(say("notes.targets"))
+    return Table(header, tuple(rows), note, name=say("headings.planning"))
+
+
+def _least_band(fits: list[FissureFit], say: Wording) -> str:
+    """Return the band of the border that is least seen; unknown if one of them is."""
+    known = [fit.completeness_percent for fit in fits if fit.completeness_percent is not None]
+    return _band(min(known), say) if known and len(known) == len(fits) else say("bands.unknown")
+
+
+def _band(percent: float, say: Wording) -> str:
+    complete, partly = BANDS
+    return say(
+        f"bands.{'high' if percent >= complete else 'middle' if percent >= partly else 'low'}"
+    )
+
+
+def _borders(fits: tuple[FissureFit, ...], say: Wording) -> Table:
+    rows = tuple(
+        (
+            say.fissure(one.fissure),
+            say(f"support.{one.support.replace(' ', '_')}"),
+            f"{100 * one.coverage:.0f}{NO_BREAK_SPACE}%",
+            *(
+                (NONE, say("bands.unknown"))
+                if one.completeness_percent is None
+                else (
+                    f"{one.completeness_percent:.0f}{NO_BREAK_SPACE}%",
+                    _band(one.completeness_percent, say),
+                )
+            ),
+            NONE if one.error_mm is None else f"{one.error_mm:.0f}{NO_BREAK_SPACE}mm",
+        )
+        for one in fits
+    )
+    keys = ("fissure", "confidence", "coverage", "completeness", "band", "error")
+    header = tuple(say(f"words.{key}") for key in keys)
+    return Table(header, rows, say("notes.completeness"), name=say("headings.borders"))
+
+
+# --- what the numbers rest on ---------------------------------------------------------------------
+
+
+def _further(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show every number of both lungs that no section before has shown."""
+    shown = {*COLUMNS, *_keys(analysis, WHOLE_LUNG, (*PATTERN, *VESSELS, *PAIRED))}
+    keys = (one.quantity for one in analysis.measured if one.region == WHOLE_LUNG.key)
+    return _listed(
+        analysis, say, "further", WHOLE_LUNG, tuple(key for key in keys if key not in shown)
+    )
+
+
+def _references(analysis: Analysis, say: Wording) -> list[Block]:
+    numbers = Numbers(analysis, say)
+    rows = []
+    for one in analysis.references:
+        if numbers.knows(one.quantity):
+            value = NONE if one.value is None else numbers.bare(one.quantity, one.value)
+            unit = numbers.unit(one.quantity)
+            usual = say.refusal(one.refused) if one.refused else f"{numbers.limits(one)} {unit}"
+            who = f"{say.population(one.key, one.population)} [{one.source}]"
+            rows.append((numbers.titled(one.quantity), value, usual.strip(), who))
+    if not rows:
+        return []
+    name = say("headings.references")
+    keys = ("quantity", "result", "usual", "population")
+    header = tuple(say(f"words.{key}") for key in keys)
+    words = frozenset({2, 3})
+    return [
+        Heading(name),
+        Table(header, tuple(rows), say("notes.references"), words=words, name=name),
+    ]
+
+
+def _uncertainties(analysis: Analysis, say: Wording) -> list[Block]:
+    numbers = Numbers(analysis, say)
+    known = [one for one in analysis.uncertainties if numbers.knows(one.quantity)]
+    if not known:
+        return []
+    rows = tuple(
+        (
+            numbers.titled(one.quantity),
+            say(f"uncertainty.{one.kind.replace(' ', '_')}"),
+            numbers.amount(one),
+            f"{say.population(one.key, one.conditions)} [{one.source}]",
+        )
+        for one in known
+    )
+    name = say("headings.uncertainty")
+    header = tuple(say(f"words.{key}") for key in ("quantity", "kind", "amount", "conditions"))
+    unsure = any(not one.confirmed for one in known)
+    note = say("notes.unconfirmed", mark=UNCONFIRMED) if unsure else ""
+    return [Heading(name), Table(header, rows, note, words=frozenset({1, 3}), name=name)]
+
+
+def _closing(analysis: Analysis, say: Wording) -> list[Block]:
+    profile = analysis.options.profile
+    versions = ", ".join(f"{name} {version}" for name, version in analysis.software.items())
+    method = say.list(
+        "method.text",
+        version=analysis.software.get("qct", ""),
+        profile=profile,
+        meaning=PROFILES[profile].meaning.rstrip("."),
+        segmenter=analysis.options.segmenter,
+        versions=versions,
+    )
+    numbers = Numbers(analysis, say)
+    keys = [key for key in COLUMNS if numbers.has(key, LUNGS_AND_LOBES)]
+    glossary = (
+        *(
+            f"{say.label(row)}: {say.definition(row)} [{row.source}]"
+            for row in map(numbers.row, keys)
+        ),
+        *say.list("glossary.text"),
+    )
+    return [
+        Heading(say("headings.method")),
+        *(Paragraph(text) for text in method),
+        Heading(say("headings.limitations")),
+        Bullets(say.list("limitations.text")),
+        Heading(say("headings.glossary")),
+        Bullets(glossary),
+    ]

@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import pytest
+from tests.report.sample import PATIENT, measured
+
+from qct.flags import Status
+from qct.interpret import draft, references
+from qct.interpret.statements import load_rules
+from qct.report.wording import languages, load_wording
+
+
+def changed(values):
+    """Return the numbers of the sample with some of them changed: (region, quantity) to value."""
+    return tuple(
+        replace(one, value=values.get((one.region, one.quantity), one.value)) for one in measured()
+    )
+
+
+def keys(numbers, usual=()):
+    return [one.key for one in draft(numbers, usual)]
+
+
+def test_keys_of_rules_are_unique():
+    names = [rule.key for rule in load_rules()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_template_has_its_words(language):
+    say = load_wording(language)
+    filled = {f"{name}{n}": "x" for name in ("value", "region", "label") for n in (1, 2, 3)}
+    for rule in load_rules():
+        stands = ("below", "within", "above", "alone") if rule.compares else ("",)
+        for one in stands:
+            key = f"statements.{rule.template}" + (f"_{one}" if one else "")
+            assert say(key, usual="x", why="x", **filled)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [(3.0, "upper_predominance"), (0.3, "lower_predominance"), (1.0, None)],
+)
+def test_the_ratio_of_thirds_chooses_the_words(ratio, expected):
+    found = keys(changed({("whole_lung", "laa950_upper_lower_ratio"): ratio}))
+    assert {"upper_predominance", "lower_predominance"} & set(found) == ({expected} - {None})
+
+
+def test_the_lobe_that_stands_out_is_named():
+    numbers = changed({("left_upper_lobe", "laa950_percent"): 40.0})
+    (one,) = (one for one in draft(numbers) if one.key == "lobes")
+    assert one.numbers[0] == ("left_upper_lobe", "laa950_percent")
+
+
+def test_lobes_that_are_all_alike_are_not_ranked():
+    assert "lobes" not in keys(measured())
+
+
+def test_a_number_is_set_against_the_reference_that_applies():
+    numbers = measured()
+    by_key = {one.key: one for one in draft(numbers, references(PATIENT, numbers))}
+    assert by_key["low_attenuation"].template == "value_above"
+    assert by_key["low_attenuation"].reference == "laa950_zach2012"
+    assert {one.template for one in draft(numbers)} >= {"value_alone"}
+
+
+def test_a_withheld_number_makes_one_statement_that_it_is_withheld():
+    hidden = tuple(
+        replace(one, value=None) if one.status is Status.WITHHELD else one
+        for one in measured(status=Status.WITHHELD)
+    )
+    about = [one.key for one in draft(hidden) if any(q == "laa950_percent" for _, q in one.numbers)]
+    assert about == ["withheld"]
+
+
+def test_nothing_is_said_of_nothing():
+    assert draft(()) == ()
