@@ -339,6 +339,81 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One result as a comparison with others sees it.
+
+    Attributes
+    ----------
+    name : str
+        What a reader calls it: its date, or the name of its folder.
+    date : str or None
+        When the scan was taken, ISO 8601.
+    version : str
+        Of qct.
+    segmentation : str
+        Where its regions come from.
+    flags : frozenset of Flag
+        Every doubt about the scan.
+    """
+
+    name: str
+    date: str | None
+    patient_id: str | None
+    version: str
+    profile: str
+    segmentation: str
+    acquisition: Acquisition
+    measured: tuple[Measured, ...]
+    flags: frozenset[Flag] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One number at one date; `why` it cannot be compared with the first, empty if it can."""
+
+    name: str
+    date: str | None
+    value: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One number over two or more scans.
+
+    Attributes
+    ----------
+    points : tuple of Point
+        The baseline first.
+    difference : float or None
+        Last less first; None where they cannot be compared.
+    least_change : float or None
+        What a difference must reach to count; None where no source gives it.
+    verdict : str
+        ``changed``, ``within repeatability`` or ``not comparable``; about the last against the first.
+    why : str
+        Why they cannot be compared; empty if they can.
+    slope_per_year : float or None
+        Of all points that can be compared; None over too short a time.
+    source : str
+        Of `least_change`: key of an entry in docs/references.md.
+    confirmed : bool
+        Whether that source was seen in print.
+    """
+
+    region: str
+    quantity: str
+    points: tuple[Point, ...]
+    difference: float | None = None
+    least_change: float | None = None
+    verdict: str = "not comparable"
+    why: str = ""
+    slope_per_year: float | None = None
+    source: str = ""
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Is the scan good enough, on the whole and number by number.
 
@@ -377,6 +452,8 @@ class Analysis:
     uncertainties: tuple[Uncertainty, ...] = ()
     surfaces: tuple[Surface, ...] = ()
     statements: tuple[Statement, ...] = ()
+    changes: tuple[Change, ...] = ()
+    """Against priors, if any were given."""
     """What rules draft from the numbers, for a physician to edit or accept."""
     order: Order | None = None
     """What people said about the study; None if nobody handed anything in."""

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from qct import __version__
-from qct.findings import Analysis, Progress, no_progress
+from qct.findings import Analysis, Change, Progress, no_progress
 from qct.options import Options
 from qct.order import Order
 from qct.signature import Signature, SignedStatement
@@ -36,6 +36,7 @@ def analyze(
     labels: Path | None = None,
     gate: Path | None = None,
     order: Order | None = None,
+    priors: Sequence[Path] = (),
     progress: Progress = no_progress,
 ) -> Analysis:
     """Read, segment, measure and interpret one scan.
@@ -52,6 +53,8 @@ def analyze(
         A site's own rules for what a scan is good enough for (docs/gate.md).
     order : Order, optional
         What people say about the study; shown in the report.
+    priors : sequence of Path
+        Result folders of earlier scans, to compare with.
     progress : callable
         Told what is being done, and the share of the whole that is done (0 to 1).
 
@@ -67,7 +70,9 @@ def analyze(
     SegmentError
         If it does not show lungs.
     """
+    from qct.export.restore import result_of, saved_result
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
+    from qct.interpret import compare as trend
     from qct.measure import Extras, calibrate, measure
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
@@ -76,6 +81,7 @@ def analyze(
     from qct.segment.imported import import_segmentation
 
     options = options or Options()
+    earlier = [saved_result(folder) for folder in priors]
     _use_threads(options.threads)
     rules = site_gate(gate) if gate is not None else None
     clock = _Clock(progress)
@@ -106,7 +112,7 @@ def analyze(
         views = take_views(scan.volume, segmentation.labels)
         projections = project(scan.volume, segmentation.labels)
         surfaces = render(scan.volume, segmentation.labels)
-    return Analysis(
+    analysis = Analysis(
         scan=scan,
         segmentation=segmentation,
         measured=measured,
@@ -123,6 +129,54 @@ def analyze(
         statements=draft(measured, usual),
         order=order,
     )
+    if earlier:
+        analysis = replace(analysis, changes=trend([*earlier, result_of(analysis)]))
+    return analysis
+
+
+def compare(
+    paths: Sequence[Path], *, options: Options | None = None, progress: Progress = no_progress
+) -> tuple[Change, ...]:
+    """Compare result folders, or scans, of one person; a scan is analyzed first, and its result not kept.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Two or more, the baseline first.
+    options : Options, optional
+        For the scans among them; results keep their own.
+
+    Raises
+    ------
+    ReadError, SegmentError
+        As `analyze`, and if a result cannot be read.
+    """
+    from qct.export.restore import result_of, saved_result
+    from qct.interpret import compare as trend
+
+    results = []
+    for done, path in enumerate(paths):
+
+        def told(doing: str, share: float, done: int = done) -> None:
+            progress(doing, (done + share) / len(paths))
+
+        if (path / "analysis.json").is_file():
+            results.append(saved_result(path))
+        else:
+            results.append(result_of(analyze(path, options=options, progress=told)))
+    return trend(results)
+
+
+def comparison_files(changes: Sequence[Change], profile: str) -> dict[str, bytes]:
+    """Turn a comparison into the files of its folder: file name to content."""
+    from qct.export.changes import comparison_csv, comparison_json
+    from qct.report.comparison import comparison_html
+
+    return {
+        "comparison.html": comparison_html(changes, profile),
+        "comparison.csv": comparison_csv(changes, profile).encode(),
+        "comparison.json": comparison_json(changes, profile).encode(),
+    }
 
 
 def inspect(

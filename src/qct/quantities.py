@@ -357,6 +357,14 @@ def _derived(profile: Profile) -> tuple[Quantity, ...]:
             "(sponge model).",
             "shaker2004",
         ),
+        Quantity(
+            "perc15_baseline_g_l",
+            "PD15 adjusted to baseline volume",
+            "g/L",
+            0,
+            "PD15 x volume / volume of the first scan of a comparison (sponge model); in comparisons only.",
+            "shaker2004",
+        ),
     )
 
 

@@ -31,6 +31,7 @@ COMMANDS = (
     "coding",
     "codes",
     "quantities",
+    "compare",
     "phantom",
     "train_prior",
     "warmup",

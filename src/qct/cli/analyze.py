@@ -50,6 +50,14 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--peel-mm", type=float, default=default.peel_mm, help="depth of the peel (%(default)g)"
     )
+    parser.add_argument(
+        "--prior",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="RESULT",
+        help="result folder of an earlier scan, to compare with; may be repeated",
+    )
     add_person_to(parser)
     add_acquisition_to(parser)
     parser.add_argument(
@@ -168,6 +176,7 @@ def run(args: argparse.Namespace) -> int:
             labels=args.labels,
             gate=args.gate,
             order=order,
+            priors=args.prior,
             progress=lambda doing, share: progress(doing, 0.8 * share),
         )
         files = results(

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
@@ -136,9 +137,11 @@ def deidentified(
     options = analysis.options
     if options.series_uid:
         options = replace(options, series_uid=pseudonyms.uid(options.series_uid))
+    of_person: dict[str, Any] = dict.fromkeys(("age_years", "sex", "height_cm", "weight_kg"))
     bare = replace(
         analysis,
-        options=options,
+        options=replace(options, **of_person),  # the patient has them, as far as may be kept
+        changes=(),  # dates of other studies
         order=None,  # free text about the patient
         signature=None,  # it is bound to files that name the patient
         scan=replace(

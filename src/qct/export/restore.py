@@ -4,21 +4,27 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from qct import __version__
+from qct.acquisition import Acquisition, KernelFamily
 from qct.errors import ReadError
 from qct.export.labels import DATA_OFFSET, HEADER_BYTES
 from qct.export.signed import read_signature
 from qct.findings import (
     Analysis,
+    Change,
     FissureFit,
     Measured,
+    Point,
     Reason,
     Reference,
+    Result,
     Scan,
     Segmentation,
     Uncertainty,
@@ -67,6 +73,7 @@ def restored(folder: Path, scan: Scan) -> Analysis:
             timings_s=record["timings_s"],
             references=tuple(Reference(**one) for one in record.get("references", ())),
             uncertainties=tuple(Uncertainty(**one) for one in record.get("uncertainties", ())),
+            changes=tuple(_change(one) for one in record.get("changes", ())),
             signature=read_signature(folder),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -74,6 +81,70 @@ def restored(folder: Path, scan: Scan) -> Analysis:
             f"analysis.json in {folder.name} does not have the layout of this version",
             hint="Analyze the scan again.",
         ) from error
+
+
+def saved_result(folder: Path) -> Result:
+    """Read of a result folder what a comparison needs; neither labels nor scan are touched.
+
+    Raises
+    ------
+    ReadError
+        If the folder is not a result of a layout that is known.
+    """
+    record = _record(folder)
+    try:
+        taken = record["acquisition"]
+        day = record["study"]["date"] or taken["date"]
+        return Result(
+            name=day or folder.name,
+            date=day,
+            patient_id=record["patient"]["patient_id"],
+            version=record["qct"],
+            profile=record["options"]["profile"],
+            segmentation=_made_by(record["segmentation"]["method"]),
+            acquisition=_acquisition(taken),
+            measured=tuple(_numbers(record["regions"])),
+            flags=frozenset(_FLAGS[key] for key in record["flags"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReadError(
+            f"analysis.json in {folder.name} does not have the layout of this version",
+            hint="Analyze the scan again.",
+        ) from error
+
+
+def result_of(analysis: Analysis) -> Result:
+    """Return what a comparison needs of an analysis."""
+    scan = analysis.scan
+    day = scan.study.date or scan.acquisition.date
+    return Result(
+        name=day or "current",
+        date=day,
+        patient_id=scan.patient.patient_id,
+        version=__version__,
+        profile=analysis.options.profile,
+        segmentation=_made_by(analysis.segmentation.method),
+        acquisition=scan.acquisition,
+        measured=analysis.measured,
+        flags=analysis.flags,
+    )
+
+
+def _made_by(method: Mapping[str, Any]) -> str:
+    """Name who found the regions, without what differs from scan to scan."""
+    return str(method.get("segmenter") or method.get("name") or "unknown")
+
+
+def _acquisition(taken: Mapping[str, Any]) -> Acquisition:
+    known = {one.name for one in fields(Acquisition)}
+    plain = {name: value for name, value in taken.items() if name in known}
+    return Acquisition(
+        **plain
+        | {
+            "kernel_family": KernelFamily(taken["kernel_family"]),
+            "image_type": tuple(taken.get("image_type", ())),
+        }
+    )
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -135,6 +206,10 @@ def _numbers(regions: Mapping[str, Any]) -> list[Measured]:
         for region, of in regions.items()
         for quantity, one in of.items()
     ]
+
+
+def _change(record: Mapping[str, Any]) -> Change:
+    return Change(**{**record, "points": tuple(Point(**one) for one in record["points"])})
 
 
 def _verdict(record: Mapping[str, Any]) -> Verdict:

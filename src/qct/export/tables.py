@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from qct import __version__
-from qct.findings import Analysis, Candidate, Measured, Reference
+from qct.findings import Analysis, Candidate, Change, Measured, Reference
 from qct.flags import Flag, Status
 from qct.quantities import UNIT_WORDS, quantities_of
 from qct.regions import REGIONS, label_names
@@ -76,6 +76,7 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "regions": _regions(analysis),
         "references": [_fields(one) for one in analysis.references],
         "uncertainties": [_fields(one) for one in analysis.uncertainties],
+        "changes": [change_record(one) for one in analysis.changes],
         "fissures": {one.fissure.value: _fissure(one) for one in analysis.segmentation.fissures},
         "verdict": _verdict(analysis),
         "flags": _flags(analysis),
@@ -172,6 +173,11 @@ def _regions(analysis: Analysis) -> dict[str, dict[str, Any]]:
             "flags": _keys(one.flags),
         }
     return regions
+
+
+def change_record(one: Change) -> dict[str, Any]:
+    """Return one number over time, as plain values."""
+    return {**_fields(one), "points": [_fields(point) for point in one.points]}
 
 
 def _fissure(one: Any) -> dict[str, Any]:

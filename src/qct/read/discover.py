@@ -6,6 +6,7 @@ import shutil
 import stat
 import struct
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -147,25 +148,29 @@ def _is_dicomdir(file: Path) -> bool:
 
 def _listed(dicomdir: Path) -> Haul:
     """List the files of a DICOMDIR that are really there, inside its folder."""
-    try:
-        records = pydicom.dcmread(dicomdir).get("DirectoryRecordSequence") or ()
-    except HEADER_ERRORS as trouble:
-        raise ReadError(
-            f"{dicomdir.name} cannot be read as a DICOMDIR", hint="Hand in its folder instead."
-        ) from trouble
     top = dicomdir.parent.resolve()
     files, n_absent = [], 0
-    for record in records:
-        parts = record.get("ReferencedFileID")
-        if not parts:
-            continue
-        names = [parts] if isinstance(parts, str) else list(parts)
-        file = _ignoring_case(top, [str(name) for name in names])
+    for names in _names_listed(dicomdir):
+        file = _ignoring_case(top, names)
         if file is None or not file.resolve().is_relative_to(top):
             n_absent += 1
         else:
             files.append((file, file))
     return Haul(tuple(files), n_unreadable=n_absent)
+
+
+def _names_listed(dicomdir: Path) -> list[list[str]]:
+    """Read the path of every file that a DICOMDIR lists, as the names it is made of."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom warns of what it mends
+            records = pydicom.dcmread(dicomdir).get("DirectoryRecordSequence") or ()
+            paths = [record.get("ReferencedFileID") for record in records]
+            return [[p] if isinstance(p, str) else [str(n) for n in p] for p in paths if p]
+    except HEADER_ERRORS as trouble:
+        raise ReadError(
+            f"{dicomdir.name} cannot be read as a DICOMDIR", hint="Hand in its folder instead."
+        ) from trouble
 
 
 def _ignoring_case(top: Path, names: list[str]) -> Path | None:

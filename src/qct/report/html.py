@@ -10,11 +10,12 @@ from qct.report.document import Document
 
 def write_html(document: Document) -> bytes:
     """Return the file: UTF-8, no network, pictures inside; prints on A4 and Letter."""
-    return _template().render(document=document).encode()
+    return template("report.html").render(document=document).encode()
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Load a template of this package."""
     environment = Environment(
         loader=PackageLoader("qct.report", "templates"),
         autoescape=True,
@@ -24,4 +25,4 @@ def _template() -> Template:
     )
     environment.filters["base64"] = lambda data: b64encode(data).decode()
     environment.filters["kind"] = lambda block: type(block).__name__
-    return environment.get_template("report.html")
+    return environment.get_template(name)

@@ -4,7 +4,7 @@ import cc3d
 import numpy as np
 
 from qct.segment.body import Blocks
-from qct.segment.morphology import Box, Mask, dilate, distance_mm
+from qct.segment.morphology import Box, Mask, dilate, erode
 
 GAS_BELOW_HU = -930
 """Gas, with the noise of one block; most lung is brighter."""
@@ -60,8 +60,8 @@ def gas_pockets(blocks: Blocks, air: Mask, threshold_hu: int) -> Mask:
 
 def _pockets(blocks: Blocks, air: Mask, middle: int, threshold_hu: int) -> Mask:
     """Find the pockets whose centre lies below slice `middle`."""
-    depth_mm = distance_mm(~(air & (blocks.hu < GAS_BELOW_HU)), blocks.spacing_mm)
-    parts = cc3d.connected_components(depth_mm > CORE_MM, connectivity=6)
+    dark = air & (blocks.hu < GAS_BELOW_HU)
+    parts = cc3d.connected_components(erode(dark, CORE_MM, blocks.spacing_mm), connectivity=6)
     found = cc3d.statistics(parts)
     keep = np.zeros_like(air)
     for number in range(1, len(found["voxel_counts"])):
@@ -75,7 +75,7 @@ def _pockets(blocks: Blocks, air: Mask, middle: int, threshold_hu: int) -> Mask:
         around = _widened(box, blocks)
         if _is_walled(blocks.cut(around), parts[around] == number, threshold_hu):
             keep[box] |= here
-    return _reached(keep, depth_mm > NECK_MM)
+    return _reached(keep, erode(dark, NECK_MM, blocks.spacing_mm))
 
 
 def _reached(cores: Mask, shallow: Mask) -> Mask:
@@ -103,6 +103,6 @@ def _is_walled(blocks: Blocks, core: Mask, threshold_hu: int) -> bool:
     """Tell whether the shell of a pocket is mostly tissue."""
     hu = blocks.hu
     pocket = dilate(core, 3 * CORE_MM, blocks.spacing_mm) & (hu < GAS_BELOW_HU)
-    away_mm = distance_mm(pocket, blocks.spacing_mm)
-    shell = (away_mm > SHELL_MM[0]) & (away_mm <= SHELL_MM[1]) & (hu >= GAS_BELOW_HU)
+    near, wide = (dilate(pocket, reach_mm, blocks.spacing_mm) for reach_mm in SHELL_MM)
+    shell = wide & ~near & (hu >= GAS_BELOW_HU)
     return bool((hu[shell] >= threshold_hu).mean() > WALLED_SHARE) if shell.any() else False

@@ -5,30 +5,25 @@ from there. Crop with a margin where the edge is not the edge of the scan (`box_
 """
 
 import cc3d
-import edt
 import fill_voids
 import numpy as np
 import numpy.typing as npt
+
+from qct.kernels.balls import reach
 
 Mask = npt.NDArray[np.bool_]
 Spacing = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
 
 
-def distance_mm(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float32]:
-    """Distance of every voxel to the mask; 0 in it, infinite where the mask is empty."""
-    distance: npt.NDArray[np.float32] = edt.edt(~mask, anisotropy=spacing_mm, parallel=0)
-    return distance
-
-
 def dilate(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
     """Voxels within `radius_mm` of the mask."""
-    return np.asarray(distance_mm(mask, spacing_mm) <= radius_mm) if mask.any() else mask.copy()
+    return reach(np.ascontiguousarray(mask), radius_mm, spacing_mm)
 
 
 def erode(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
     """Voxels of the mask further than `radius_mm` from its background."""
-    return np.asarray(distance_mm(~mask, spacing_mm) > radius_mm)
+    return ~reach(np.ascontiguousarray(~mask), radius_mm, spacing_mm)
 
 
 def opened(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:

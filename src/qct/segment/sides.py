@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from qct.kernels.flood import flood_markers
 from qct.segment.body import Blocks
-from qct.segment.morphology import Mask, box_around, dilate, distance_mm, erode
+from qct.segment.morphology import Mask, box_around, dilate, erode
 
 RIGHT, LEFT, OTHER = 1, 2, 3
 """Numbers of the sides, and of what is neither, on the block grid."""
@@ -91,6 +91,8 @@ def part_sides(blocks: Blocks, air: Mask, gas: Mask, middle: float, threshold_hu
                 if not _is_lung_island(z, off_mm, height, float(sizes_ml[number])):
                     side = OTHER
             markers[box][here] = side
+    if not joined and not gas.any():
+        return Sides(np.where(markers == OTHER, 0, markers).astype(np.uint8), joined)
     basins = _part_from_gas(blocks, air, gas, markers, threshold_hu)
     basins[(basins == OTHER) | ~air] = 0
     return Sides(basins, joined)
@@ -108,9 +110,8 @@ def _seeds_of_two(blocks: Blocks, here: Mask, middle: float) -> npt.NDArray[np.u
     share = float(here[:, :, on_right].sum()) / float(here.sum())
     if min(share, 1 - share) < ACROSS_SHARE:
         return None
-    depth_mm = distance_mm(~here, blocks.spacing_mm)
     for shrink_mm in SEED_MM:
-        parts = cc3d.connected_components(depth_mm > shrink_mm, connectivity=6)
+        parts = cc3d.connected_components(erode(here, shrink_mm, blocks.spacing_mm), connectivity=6)
         found = cc3d.statistics(parts)
         counts = found["voxel_counts"].astype(np.int64)
         counts[0] = 0

@@ -1,0 +1,155 @@
+"""Everything about speed in one command, written as docs/performance.md with its plots.
+
+    python -m benchmarks.performance SCAN WORK [--rounds 3] [--lungmask-weights FILE]
+
+SCAN is a chest CT of real size; WORK keeps the digital chests. Run it on a machine that does nothing else.
+"""
+
+import argparse
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from benchmarks import growth, peers
+from benchmarks.captured import captured, import_all
+from benchmarks.end_to_end import run_apart
+from benchmarks.end_to_end import table as stage_table
+
+DOCS = Path(__file__).parents[1] / "docs"
+PACKAGES = ("numba", "numpy", "scipy", "SimpleITK", "scikit-image", "pydicom")
+
+
+def roofline(scan: Path) -> str:
+    """Kernel by kernel: bytes of the arrays it is given and returns, against the time it took."""
+    from qct.pipeline import analyze
+
+    import_all()
+    analyze(scan)  # compiles
+    with captured() as calls:
+        analyze(scan)
+    roof = _reading_gb_s()
+    lines = [
+        f"Reading an array once from memory: {roof:.1f} GB/s on this machine, all threads.\n",
+        "| kernel | calls | ms in all | MB | GB/s | of reading once |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, one in sorted(calls.items(), key=lambda item: -sum(item[1].seconds)):
+        if not one.seconds:
+            continue
+        seconds, n_bytes = sum(one.seconds), sum(one.n_bytes)
+        speed = n_bytes / seconds / 1e9
+        lines.append(
+            f"| `{name}` | {len(one.seconds)} | {1e3 * seconds:.1f} | {n_bytes / 1e6:.0f} |"
+            f" {speed:.2f} | {100 * speed / roof:.0f} % |"
+        )
+    return "\n".join(lines)
+
+
+def _reading_gb_s() -> float:
+    """Sum a large array on every thread: what memory can give."""
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    from qct.kernels.compiled import n_threads
+
+    array = np.ones(200_000_000, np.uint8).view(np.uint64)
+    parts = np.array_split(array, n_threads())
+    with ThreadPoolExecutor(n_threads()) as pool:
+        took = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            list(pool.map(np.max, parts))
+            took.append(time.perf_counter() - begin)
+    return array.nbytes / min(took) / 1e9
+
+
+def page(scan: Path, work: Path, rounds: int, weights: Path | None) -> str:
+    """Measure everything and write the page."""
+    runs = [run_apart(scan) for _ in range(rounds + 1)][1:]
+    with_dicom = [run_apart(scan, dicom=True) for _ in range(rounds)]
+    grown = growth.measure(work)
+    growth.plot(grown, DOCS / "performance_growth.svg")
+    compared = peers.compare(scan, rounds, weights)
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    slices = sum(1 for one in scan.rglob("*") if one.is_file())
+    return PAGE.format(
+        date=datetime.now(UTC).date(),
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        python=platform.python_version(),
+        packages=packages,
+        slices=slices,
+        rounds=rounds,
+        stages=stage_table(runs),
+        dicom=stage_table(with_dicom).splitlines()[-1],
+        peers=peers.table(compared),
+        roofline=roofline(scan),
+        growth=growth.table(grown),
+    )
+
+
+PAGE = """\
+# Performance
+
+Written by `python -m benchmarks.performance` on {date}: {machine}, Python {python}, {packages}. No GPU.
+Every figure is from one run of that command; compare ratios, not seconds, with those of another machine.
+
+## One analysis, folder to report
+
+{slices} slices of a real scan; medians of {rounds} runs after one that warms up, each a process of its own.
+Folder in; JSON, CSV, labels, HTML and PDF out.
+
+{stages}
+
+With SEG, SR, key images and PDF as DICOM objects:
+
+| stage | wall s | CPU s | peak GB |
+| --- | ---: | ---: | ---: |
+{dicom}
+
+## Side by side
+
+Each step in turn with the same step done by others, on the same scan.
+
+{peers}
+
+The networks of lungmask and TotalSegmentator need weights that do not come from PyPI; give lungmask's with
+`--lungmask-weights`.
+
+## Kernels against memory
+
+What a kernel's arrays hold, given and returned, over the time of its calls. A kernel that reads a neighbourhood
+touches its bytes many times; one that skips the background touches fewer.
+
+{roofline}
+
+## How it grows
+
+Digital chests of 512 x 512; twice the slices are half the thickness of the same chest.
+
+{growth}
+
+![How the cost of one analysis grows](performance_growth.svg)
+
+Two batch workers against one: [batch.md](batch.md).
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scan", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lungmask-weights", type=Path)
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    text = page(args.scan, args.work, args.rounds, args.lungmask_weights)
+    (DOCS / "performance.md").write_text(text, "utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
