@@ -138,6 +138,8 @@ class Order:
         If a value is outside its limits.
     """
 
+    patient_id: str | None = None
+    """Whom it is about; an order for another patient than the scan's is refused."""
     question: str | None = None
     """The clinical question."""
     indication: str | None = None

@@ -17,6 +17,7 @@ from qct.order import Order
 from qct.signature import Signature, SignedStatement
 
 if TYPE_CHECKING:
+    from qct.findings import Scan
     from qct.interpret import Outlook
     from qct.read import Survey
     from qct.report import Document
@@ -88,6 +89,7 @@ def analyze(
     with clock.stage("read", "reading") as told:
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
         scan = completed(scan, options)
+        _check_order(order, scan)
     with clock.stage("segment", "segmenting") as told:
         if labels is not None:
             segmentation = import_segmentation(labels, scan)
@@ -217,6 +219,18 @@ def inspect(
     return found, outlooks
 
 
+def _check_order(order: Order | None, scan: "Scan") -> None:
+    """Refuse an order that names another patient than the scan."""
+    from qct.errors import IdentityError
+
+    wanted, known = order and order.patient_id, scan.patient.patient_id
+    if wanted and known and wanted != known:
+        raise IdentityError(
+            "the order is for another patient than the scan",
+            hint="Hand in the order of this examination.",
+        )
+
+
 def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Analysis:
     """Put a result folder together again with the scan it was measured on, for export.
 
@@ -250,6 +264,7 @@ def results(
     dicom: bool = False,
     language: str = "en",
     paper: str = "a4",
+    started: str | None = None,
 ) -> dict[str, bytes]:
     """Turn an analysis into the files of its result folder: file name to content.
 
@@ -261,6 +276,8 @@ def results(
         Also make the DICOM objects that join the study, in a folder ``dicom``.
     language, paper : str
         As in `qct.report.build`.
+    started : str, optional
+        When the run began (ISO 8601), for ``analysis.json``.
 
     Raises
     ------
@@ -278,7 +295,7 @@ def results(
         "report.json": lambda: document_json(document),
         **_reports(document),
         "measurements.csv": lambda: measurements_csv(analysis).encode(),
-        "analysis.json": lambda: analysis_json(analysis).encode(),
+        "analysis.json": lambda: analysis_json(analysis, started=started).encode(),
     }
     files = {}
     for done, (name, make) in enumerate(makers.items()):

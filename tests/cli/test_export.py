@@ -1,6 +1,8 @@
 """From a result folder to objects, and back from an edited segmentation, as a user does it."""
 
+import datetime as dt
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from tests.read import series
 
 from qct.cli import main
 from qct.export import analysis_json, measurements_csv, nifti_bytes, write_folder
-from qct.pipeline import reopen
+from qct.export.dicom import dicom_objects
+from qct.flags import Status
+from qct.pipeline import reopen, results
 from qct.read import read_scan
 
 pytest.importorskip("highdicom")
@@ -21,13 +25,17 @@ def result(tmp_path_factory):
     top = tmp_path_factory.mktemp("export")
     source = series.write(top / "dicom")
     analysis = analysis_of(read_scan(source))
-    files = {
+    write_folder(top / "result", written(analysis))
+    return top / "result", source
+
+
+def written(analysis):
+    """What a result folder of an earlier version holds: no report."""
+    return {
         "analysis.json": analysis_json(analysis).encode(),
         "labels.nii.gz": nifti_bytes(analysis.scan.volume, analysis.segmentation.labels),
         "measurements.csv": measurements_csv(analysis).encode(),
     }
-    write_folder(top / "result", files)
-    return top / "result", source
 
 
 def export(result, out, *more):
@@ -44,6 +52,14 @@ def test_a_result_folder_opens_again_as_it_was_told(result):
     np.testing.assert_array_equal(again.segmentation.labels, labels_for(again.scan.volume.shape))
 
 
+def test_objects_of_a_reopened_result_are_those_of_the_analysis_byte_by_byte(result):
+    folder, source = result
+    fresh, again = analysis_of(read_scan(source)), reopen(folder, source)
+    now = dt.datetime(2026, 3, 4, tzinfo=dt.UTC)
+    made = [dicom_objects(one, {}, objects=("seg", "sr"), created=now) for one in (fresh, again)]
+    assert made[0] == made[1]
+
+
 def test_every_format_is_written(result, tmp_path, capsys):
     formats = "seg,sr,sc,pdf,pm,fhir,hl7,csv,parquet,json,nifti,report"
     assert export(result, tmp_path / "out", "--format", formats) == 0
@@ -51,9 +67,63 @@ def test_every_format_is_written(result, tmp_path, capsys):
     assert names == {
         *(f"{one}.dcm" for one in ("seg", "sr", "sc", "pdf", "pm")),
         *("fhir.json", "oru.hl7", "measurements.csv", "measurements.parquet"),
-        *("analysis.json", "labels.nii.gz", "report.html", "report.pdf"),
+        *("analysis.json", "labels.nii.gz", "report.html", "report.pdf", "report.txt"),
     }
     assert capsys.readouterr().out.count("\n") == len(names)
+
+
+def test_a_map_of_a_number_that_is_withheld_is_not_made_and_that_is_said(tmp_path, capsys):
+    source = series.write(tmp_path / "dicom")
+    analysis = analysis_of(read_scan(source))
+    measured = tuple(
+        replace(one, status=Status.WITHHELD, value=None)
+        if (one.region, one.quantity) == ("whole_lung", "laa950_percent")
+        else one
+        for one in analysis.measured
+    )
+    write_folder(tmp_path / "result", written(replace(analysis, measured=measured)))
+    result = tmp_path / "result", source
+    assert export(result, tmp_path / "one", "--format", "pm,csv") == 0
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["measurements.csv"]
+    assert "no DICOM map of LAA-950" in capsys.readouterr().err
+    assert export(result, tmp_path / "two", "--format", "pm") != 0
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_signed_result_is_exported_as_final_and_a_changed_one_is_refused(tmp_path, capsys):
+    source = series.write(tmp_path / "dicom")
+    folder, words = tmp_path / "result", tmp_path / "words.txt"
+    write_folder(folder, results(analysis_of(read_scan(source))))
+    words.write_text("No emphysema.")
+    result = folder, source
+    assert export(result, tmp_path / "before", "--format", "sr") == 0
+    args = ["sign", str(folder), "--signer", "Muster, Ada", "--credentials", "MD"]
+    assert main([*args, "--interpretation", str(words)]) == 0
+    assert export(result, tmp_path / "after", "--format", "sr,pdf,fhir,hl7") == 0
+    before, sr, pdf = (
+        read_bytes((tmp_path / name).read_bytes())
+        for name in ("before/sr.dcm", "after/sr.dcm", "after/pdf.dcm")
+    )
+    assert sr.VerificationFlag == "VERIFIED"
+    (study,) = sr.PredecessorDocumentsSequence
+    (named,) = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert named.ReferencedSOPInstanceUID == before.SOPInstanceUID
+    assert pdf.EncapsulatedDocument.rstrip(b"\0") == (folder / "report.pdf").read_bytes().rstrip(
+        b"\0"
+    )
+    assert b"|F\r" in (tmp_path / "after" / "oru.hl7").read_bytes()
+    replaces = ("--format", "hl7", "--replaces", str(tmp_path / "after"))
+    assert export(result, tmp_path / "again", *replaces) == 0
+    assert b"|C\r" in (tmp_path / "again" / "oru.hl7").read_bytes()
+    table = folder / "measurements.csv"
+    table.write_text(table.read_text().replace("1", "2"))
+    assert export(result, tmp_path / "changed", "--format", "sr") != 0
+    assert not (tmp_path / "changed").exists()
+
+
+def test_an_unsigned_report_replaces_nothing(result, tmp_path, capsys):
+    assert export(result, tmp_path / "out", "--replaces", str(tmp_path)) == 2
+    assert "qct sign" in capsys.readouterr().err
 
 
 def test_exporting_twice_gives_the_same_instances(result, tmp_path):

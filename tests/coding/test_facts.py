@@ -1,15 +1,20 @@
 """Whatever an analysis.json lacks, the rest is read."""
 
-from datetime import date
+import json
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.report.sample import make_analysis
 
 from qct.coding import StudyFacts, advise
 from qct.coding.facts import day
 from qct.coding.show import worksheet_text
-from qct.order import Order
+from qct.coding.worksheet import State
+from qct.export import analysis_json
+from qct.order import Modifier, Order
+from qct.signature import Signature
 
 NAMES = st.sampled_from(
     [
@@ -123,3 +128,56 @@ def test_the_day_of_the_analysis_is_found_under_software():
 def test_no_document_however_odd_breaks_the_worksheet(document):
     text = worksheet_text(advise(Order(), StudyFacts.from_analysis(document)))
     assert "Draft" in text
+
+
+SIGNATURE = Signature(
+    interpretation="Emphysema.",
+    impression="Emphysema.",
+    signer="Roe, Jane",
+    credentials="MD",
+    signed_at=datetime(2026, 5, 3, tzinfo=UTC),
+    digests={},
+)
+
+
+def test_a_signed_report_is_the_evidence_for_the_professional_part():
+    order = Order(modifiers=(Modifier(code="26"),))
+    facts = StudyFacts.from_analysis({}, signature=SIGNATURE)
+    for known, state in ((facts, State.FOUND), (StudyFacts(), State.MISSING)):
+        found = {one.key: one.state for one in advise(order, known).checklist}
+        assert {found[key] for key in ("interpretation", "impression", "signer")} == {state}
+
+
+def test_addenda_are_counted():
+    amended = SIGNATURE.with_addendum(
+        "More.", author="Poe", credentials="MD", written_at=SIGNATURE.signed_at
+    )
+    assert StudyFacts.from_analysis({}, signature=amended).addenda == 1
+
+
+def test_a_result_as_it_is_written_now_leaves_nothing_of_the_method_missing():
+    record = json.loads(analysis_json(make_analysis(), started="2026-05-02T10:00:00+00:00"))
+    facts = StudyFacts.from_analysis(record, n_key_images=4)
+    assert facts.analysis_date == date(2026, 5, 2)
+    missing = {one.key for one in advise(Order(), facts).checklist if one.state is State.MISSING}
+    assert not missing & {
+        "software",
+        "parameters",
+        "thresholds",
+        "segmentation",
+        "confidence",
+        "lobe_results",
+        "reference",
+        "uncertainty",
+        "key_images",
+        "limitations",
+        "spacing",
+        "kvp",
+        "recon_kernel",
+        "quality",
+    }
+
+
+def test_a_reference_that_does_not_apply_is_no_reference():
+    refused = {"references": [{"key": "x", "refused": "age not known"}]}
+    assert not StudyFacts.from_analysis(refused).has_reference

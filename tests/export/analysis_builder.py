@@ -1,6 +1,8 @@
 """Analyses of small written series: labels and numbers are made up, geometry and headers are real."""
 
+import datetime as dt
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +10,24 @@ import pydicom
 from pydicom.dataset import Dataset
 from tests.read import series
 
-from qct.findings import Analysis, Measured, Projection, Reason, Scan, Segmentation, Verdict, View
+from qct.findings import (
+    Analysis,
+    Measured,
+    Projection,
+    Reason,
+    Reference,
+    Scan,
+    Segmentation,
+    Uncertainty,
+    Verdict,
+    View,
+)
 from qct.flags import Flag, Status, Weight
 from qct.options import Options
 from qct.quantities import QUANTITIES
 from qct.read import read_scan
 from qct.regions import LUNG_REGIONS, Label
+from qct.signature import Signature
 
 TURNS = {
     "as usual": lambda ds, k: None,
@@ -94,7 +108,11 @@ def analysis_of(scan: Scan, labels: np.ndarray | None = None, version: str = "0.
     values[5:15, 5:25] = 12.5
     return Analysis(
         scan=scan,
-        segmentation=Segmentation(labels=labels, method={"name": "surfaces", "version": "1"}),
+        segmentation=Segmentation(
+            labels=labels,
+            method={"name": "surfaces", "version": "1"},
+            region_flags={"left_lower_lobe": frozenset({Flag.FISSURE_PARTLY_SEEN})},
+        ),
         measured=numbers(),
         histograms=(),
         views=(view_of(scan, labels),),
@@ -106,7 +124,69 @@ def analysis_of(scan: Scan, labels: np.ndarray | None = None, version: str = "0.
         options=Options(),
         software={"qct": version},
         timings_s={},
+        references=REFERENCES,
+        uncertainties=UNCERTAINTIES,
     )
+
+
+REFERENCES = (
+    Reference(
+        key="test",
+        region="whole_lung",
+        quantity="volume_ml",
+        population="adults of a test",
+        source="test2020",
+        kind="predicted",
+        predicted=5800.2,
+        lower=4652.0,
+        upper=6948.0,
+        value=5500.0,
+        stands="within",
+        percent_predicted=94.8,
+        z_score=-0.41,
+        percentile=34.1,
+    ),
+    Reference(
+        key="other",
+        region="whole_lung",
+        quantity="volume_ml",
+        population="others",
+        source="other2021",
+        kind="predicted",
+        refused="age not known",
+    ),
+)
+UNCERTAINTIES = (
+    Uncertainty(
+        key="test",
+        region="whole_lung",
+        quantity="volume_ml",
+        kind="least detectable change",
+        amount=110.0,
+        conditions="same scanner",
+        source="test2020",
+    ),
+)
+SIGNED_AT = dt.datetime(2026, 3, 5, 9, 30, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+
+
+def signed(analysis: Analysis, *addenda: str) -> Analysis:
+    """Return the analysis as a physician has signed it, with addenda of a second one."""
+    signature = Signature(
+        interpretation="Emphysema | upper lobes.\nNo nodule.",
+        impression="Moderate emphysema.",
+        signer="Muster, Ada B",
+        credentials="MD",
+        organization="Clinic",
+        signed_at=SIGNED_AT,
+        digests={"analysis.json": "0" * 64},
+    )
+    for number, text in enumerate(addenda, start=1):
+        when = SIGNED_AT + dt.timedelta(days=number)
+        signature = signature.with_addendum(
+            text, author="Other, Bo", credentials="DO", written_at=when
+        )
+    return replace(analysis, signature=signature)
 
 
 def scan_in(folder: Path, change=None, **how) -> Scan:

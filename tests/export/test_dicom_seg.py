@@ -107,6 +107,44 @@ def test_another_reader_finds_each_lobe_at_its_place_in_the_patient(tmp_path, wa
             assert list(at) == list(header.ImagePositionPatient), z
 
 
+@pytest.mark.parametrize("way", TURNS)
+def test_simpleitk_decodes_every_frame_as_it_was_drawn(tmp_path, way):
+    import SimpleITK
+
+    scan = scan_in(tmp_path / "in", TURNS[way])
+    _, ds = made(scan)
+    (tmp_path / "seg.dcm").write_bytes(as_file(ds))
+    frames = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "seg.dcm")))
+    drawn = list(stored_frames(ds).values())
+    np.testing.assert_array_equal(frames > 0, np.stack(drawn) > 0)
+
+
+@pytest.mark.parametrize("way", [way for way in TURNS if way != "gantry tilt"])
+def test_dcmqi_puts_every_voxel_at_its_place_in_the_patient(tmp_path, way):
+    """The converter of 3D Slicer's DICOM tools; it knows no sheared grid."""
+    import SimpleITK
+
+    tool = shutil.which("segimage2itkimage")
+    if tool is None:
+        pytest.skip("segimage2itkimage (PyPI dcmqi) is not installed")
+    scan = scan_in(tmp_path / "in", TURNS[way])
+    analysis, ds = made(scan)
+    (tmp_path / "seg.dcm").write_bytes(segmentation_file(ds))
+    command = [tool, "--inputDICOM", str(tmp_path / "seg.dcm"), "-t", "nrrd", "-p", "s"]
+    subprocess.run([*command, "--outputDirectory", str(tmp_path)], check=True, capture_output=True)
+    names = {item.SegmentLabel: item.SegmentNumber for item in ds.SegmentSequence}
+    for region in (RIGHT_LUNG, LEFT_LUNG, *LOBES):
+        numbers = [int(n) for n in region.labels] + [int(n) + DENSE for n in region.labels]
+        wanted = np.argwhere(np.isin(analysis.segmentation.labels, numbers))
+        there = scan.volume.origin_mm + wanted @ scan.volume.axes_mm
+        image = SimpleITK.ReadImage(str(tmp_path / f"s-{names[region.name]}.nrrd"))
+        turn = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+        index = np.rint(np.linalg.solve(turn, (there - image.GetOrigin()).T).T).astype(int)
+        read = SimpleITK.GetArrayFromImage(image) > 0
+        assert read[tuple(index[:, ::-1].T)].all(), region.key
+        assert read.sum() == len(wanted), region.key
+
+
 def test_as_grid_undoes_as_stored():
     plane = np.arange(12).reshape(3, 4)
     for axes in [(1, 2, 3), (-1, -2, 3), (1, 3, -2), (1, -3, -2), (-1, 3, 2), (1, 2, -3)]:

@@ -74,3 +74,22 @@ def test_what_was_packed_is_unpacked(values):
     unpacked, n = unpack_runs(packed, values.size)
     assert n == values.size
     np.testing.assert_array_equal(unpacked, values)
+
+
+def test_bytes_before_a_restart_marker_are_passed_over():
+    pixels = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    counts = np.zeros(16, np.int64)
+    counts[4] = 17
+    table, scan = (counts, np.arange(17)), (1, 1 << 11, 4)
+    coded = bytes(reference.encode_lossless_jpeg(pixels, *table, scan))
+    longer = coded.replace(b"\xff\xd0", bytes(20) + b"\xff\xd0")
+    assert len(longer) == len(coded) + 20
+    decoded, n = decode_lossless_jpeg(np.frombuffer(longer, np.uint8), *table, pixels.shape, scan)
+    assert n == 12
+    np.testing.assert_array_equal(decoded, pixels)
+
+
+def test_a_count_of_128_stands_for_nothing():
+    data = np.array([128, 0, 7, 128, 255, 9], np.uint8)
+    unpacked, n = unpack_runs(data, 3)
+    assert (unpacked.tolist(), n) == ([7, 9, 9], 3)

@@ -98,3 +98,13 @@ def test_the_sign_of_a_normal_does_not_matter(seed):
     once = sheetness.count_coplanar(crests, normals, number, 3, 0.5, 1.2)
     turned = sheetness.count_coplanar(crests, -normals, number, 3, 0.5, 1.2)
     np.testing.assert_array_equal(once, turned)
+
+
+def test_a_slice_without_lung_has_no_sheets():
+    hu, inside = _scan(3)
+    inside[2] = False
+    strength, _, smooth = sheetness.find_sheets(hu, inside, TAPS, 4.0)
+    expected, _, smoothed = reference.find_sheets(hu, inside, TAPS, 4.0)
+    assert not strength[2].any()
+    np.testing.assert_allclose(strength, expected, atol=0.05)
+    np.testing.assert_allclose(smooth, smoothed, rtol=1e-5, atol=1e-2)

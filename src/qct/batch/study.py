@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,9 @@ def measure(path: Path, options: Options, progress: Progress) -> dict[str, bytes
     """Measure one scan as ``qct analyze`` does."""
     from qct.pipeline import analyze, results
 
+    started = datetime.now().astimezone().isoformat(timespec="seconds")
     analysis = analyze(path, options=options, progress=lambda d, s: progress(d, 0.8 * s))
-    return results(analysis, lambda d, s: progress(d, 0.8 + 0.2 * s))
+    return results(analysis, lambda d, s: progress(d, 0.8 + 0.2 * s), started=started)
 
 
 def run_study(task: Task, progress: Progress) -> dict[str, Any]:

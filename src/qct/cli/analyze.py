@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,9 @@ def acquisition_of(args: argparse.Namespace) -> dict[str, Any]:
 def add_report_to(parser: argparse.ArgumentParser) -> None:
     """Declare what the report is to hold, and how it is to be set."""
     report = parser.add_argument_group("report")
-    report.add_argument("--order", type=Path, metavar="FILE", help="order.toml (docs/report.md)")
+    report.add_argument(
+        "--order", type=Path, metavar="FILE", help="order.toml, worklist item or HL7 order"
+    )
     report.add_argument("--language", default="en", metavar="CODE", help="en or de; default en")
     report.add_argument("--paper", choices=("a4", "letter"), default="a4")
 
@@ -137,10 +140,9 @@ def order_of(args: argparse.Namespace) -> "Order | None":
     """Return what the order says; None without one."""
     if args.order is None:
         return None
-    from qct.cli.coding import text_of
-    from qct.order import Order
+    from qct.read.order import read_order
 
-    return Order.from_toml(text_of(args.order, "order"))
+    return read_order(args.order)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -162,6 +164,7 @@ def run(args: argparse.Namespace) -> int:
     from qct.pipeline import analyze, results
     from qct.report.wording import check_language
 
+    started = datetime.now().astimezone().isoformat(timespec="seconds")
     order = order_of(args)
     check_language(args.language)
     check_folder(args.output, force=args.force)
@@ -185,6 +188,7 @@ def run(args: argparse.Namespace) -> int:
             dicom=args.dicom,
             language=args.language,
             paper=args.paper,
+            started=started,
         )
         write_folder(args.output, files, force=args.force)
     if args.json:

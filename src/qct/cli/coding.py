@@ -21,7 +21,9 @@ def add_to(commands: Any) -> None:
         description="Prepare the coding worksheet of one analysis: a draft for physician and coder.",
     )
     parser.add_argument("analysis", type=Path, help="result folder of qct analyze")
-    parser.add_argument("--order", type=Path, metavar="FILE", help="order.toml")
+    parser.add_argument(
+        "--order", type=Path, metavar="FILE", help="order.toml, worklist item or HL7 order"
+    )
     parser.add_argument("--payers", type=Path, metavar="FILE", help="the site's payer rows, CSV")
     parser.add_argument(
         "--descriptors", type=Path, metavar="FILE", help="licensee's texts, CSV with code,text"
@@ -38,10 +40,17 @@ def run(args: argparse.Namespace) -> int:
     from qct.coding import StudyFacts, advise
     from qct.coding.show import worksheet_html, worksheet_text, worksheet_values
     from qct.coding.tables import descriptors, payer_rows
+    from qct.export.signed import read_signature
     from qct.order import Order
+    from qct.read.order import read_order
 
-    facts = StudyFacts.from_analysis(read_result(args.analysis))
-    order = Order.from_toml(text_of(args.order, "order")) if args.order else Order()
+    folder = args.analysis if args.analysis.is_dir() else args.analysis.parent
+    facts = StudyFacts.from_analysis(
+        read_result(args.analysis),
+        n_key_images=pictures(folder),
+        signature=read_signature(folder),
+    )
+    order = read_order(args.order) if args.order else Order()
     payers = payer_rows(text_of(args.payers, "payer file")) if args.payers else ()
     texts = descriptors(text_of(args.descriptors, "descriptor file")) if args.descriptors else {}
     shown = (advise(order, facts), payers, texts)
@@ -70,6 +79,18 @@ def read_result(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ReadError(f"{RESULT} is not a JSON table", hint="Run qct analyze again.")
     return document
+
+
+def pictures(folder: Path) -> int:
+    """Count the pictures of the report in a result folder; 0 without one."""
+    from qct.report import document_from
+    from qct.report.document import Figure
+
+    try:
+        document = document_from((folder / "report.json").read_bytes())
+    except (OSError, ValueError):
+        return 0
+    return sum(isinstance(block, Figure) for block in document.flat())
 
 
 def text_of(path: Path, what: str) -> str:

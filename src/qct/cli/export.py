@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydicom.dataset import Dataset
+
     from qct.export.dicom_source import Source
     from qct.findings import Analysis
 
@@ -22,12 +26,13 @@ FORMATS = {
     "parquet": "table",
     "json": "analysis.json",
     "nifti": "label map",
-    "report": "report as HTML and PDF",
+    "report": "report as HTML, PDF and text",
 }
 """What can be written."""
 
 DICOM = ("seg", "sr", "sc", "pdf", "pm")
 USUAL = "seg,sr,sc,pdf"
+REPORTS = ("report.html", "report.pdf", "report.txt")
 SECRET_BYTES = 32
 
 
@@ -52,13 +57,19 @@ def add_to(commands: Any) -> None:
         help="file that stand-ins are made from: the same file, the same stand-ins "
         "(default: new ones each time)",
     )
+    parser.add_argument(
+        "--replaces",
+        type=Path,
+        metavar="FOLDER",
+        help="earlier export of this study that a signed report amends",
+    )
     parser.add_argument("--force", action="store_true", help="replace what is already there")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the objects into a folder."""
-    from qct.errors import OptionError
+    from qct.errors import OptionError, WriteError
     from qct.export import check_folder, write_folder
 
     formats = [one.strip() for one in args.format.split(",") if one.strip()]
@@ -67,38 +78,50 @@ def run(args: argparse.Namespace) -> int:
         msg = f"{unknown[0]!r} is no format" if unknown else "no format is named"
         raise OptionError(msg, hint=f"Known: {', '.join(FORMATS)}.")
     check_folder(args.output, force=args.force)
-    analysis, source = _opened(args, needs_headers=bool(set(formats) & set(DICOM)))
+    analysis, source, made = _opened(args, needs_headers=bool(set(formats) & set(DICOM)))
+    replaced = _replaced(args.replaces, analysis)
     if args.deidentify:
+        from qct.pipeline import results
+
         analysis, source = _without_patient(analysis, source, args.secret)
-    files = exported(analysis, source, formats)
+        made, replaced = results(analysis), []
+    files = exported(analysis, source, made, formats, replaced)
+    for name in [one for one in formats if one in DICOM and f"{one}.dcm" not in files]:
+        sys.stderr.write(f"no {FORMATS[name]}: this scan does not allow what it would show\n")
+    if not files:
+        raise WriteError("there is nothing to write", hint="Name other formats.")
     write_folder(args.output, files, force=args.force)
     for name in files:
         sys.stdout.write(f"{args.output / name}\n")
     return 0
 
 
-def exported(analysis: "Analysis", source: "Source | None", formats: list[str]) -> dict[str, bytes]:
-    """Make the files of the formats that are asked for."""
+def exported(
+    analysis: "Analysis",
+    source: "Source | None",
+    made: "Mapping[str, bytes]",
+    formats: list[str],
+    replaced: "Sequence[Dataset]" = (),
+) -> dict[str, bytes]:
+    """Make the files of the formats that are asked for; `made` is what the result folder holds."""
     from qct.export.dicom import dicom_objects
     from qct.export.fhir import fhir_json
     from qct.export.hl7 import oru_message
     from qct.export.parquet import measurements_parquet
-    from qct.pipeline import results
 
-    made = results(analysis)
     files: dict[str, bytes] = {}
     objects = [one for one in formats if one in DICOM]
     if objects:
-        files |= dicom_objects(analysis, made, objects=objects, source=source)
-    pdf = made["report.pdf"]
+        files |= dicom_objects(analysis, made, objects=objects, source=source, replaced=replaced)
+    pdf, amends = made["report.pdf"], bool(replaced)
     makers: dict[str, Callable[[], dict[str, bytes]]] = {
-        "fhir": lambda: {"fhir.json": fhir_json(analysis, pdf=pdf)},
-        "hl7": lambda: {"oru.hl7": oru_message(analysis, pdf=pdf)},
+        "fhir": lambda: {"fhir.json": fhir_json(analysis, pdf=pdf, amends=amends)},
+        "hl7": lambda: {"oru.hl7": oru_message(analysis, pdf=pdf, amends=amends)},
         "parquet": lambda: {"measurements.parquet": measurements_parquet(analysis)},
         "csv": lambda: {"measurements.csv": made["measurements.csv"]},
         "json": lambda: {"analysis.json": made["analysis.json"]},
         "nifti": lambda: {"labels.nii.gz": made["labels.nii.gz"]},
-        "report": lambda: {"report.html": made["report.html"], "report.pdf": pdf},
+        "report": lambda: {name: made[name] for name in REPORTS},
     }
     for one in formats:
         if one in makers:
@@ -106,11 +129,14 @@ def exported(analysis: "Analysis", source: "Source | None", formats: list[str]) 
     return files
 
 
-def _opened(args: argparse.Namespace, *, needs_headers: bool) -> tuple["Analysis", "Source | None"]:
-    """Return the analysis, and the headers of its images if they are needed."""
+def _opened(
+    args: argparse.Namespace, *, needs_headers: bool
+) -> tuple["Analysis", "Source | None", dict[str, bytes]]:
+    """Return the analysis, the headers of its images if they are needed, and its files."""
     from qct.errors import OptionError
     from qct.export.dicom_source import read_source
-    from qct.pipeline import analyze, reopen
+    from qct.export.signed import all_files
+    from qct.pipeline import analyze, reopen, results
 
     if (args.result / "analysis.json").is_file():
         if args.source is None:
@@ -119,9 +145,27 @@ def _opened(args: argparse.Namespace, *, needs_headers: bool) -> tuple["Analysis
                 hint="Name the DICOM series with --source.",
             )
         analysis = reopen(args.result, args.source)
+        made = all_files(args.result)
+        if not set(made).issuperset(REPORTS):
+            made = results(analysis) | made
     else:
         analysis = analyze(args.result)
-    return analysis, read_source(analysis.scan) if needs_headers else None
+        made = results(analysis)
+    return analysis, read_source(analysis.scan) if needs_headers else None, made
+
+
+def _replaced(folder: Path | None, analysis: "Analysis") -> "list[Dataset]":
+    """Read the earlier reports that this one amends; they have to be of the same study."""
+    if folder is None:
+        return []
+    from qct.errors import OptionError
+    from qct.export.dicom_sr import earlier_reports
+
+    if analysis.signature is None:
+        raise OptionError(
+            "only a signed report replaces an earlier one", hint="Sign the result with qct sign."
+        )
+    return earlier_reports(folder, analysis.scan.study.study_uid)
 
 
 def _without_patient(

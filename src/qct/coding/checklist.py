@@ -101,23 +101,33 @@ def _method(order: Order, facts: StudyFacts) -> dict[str, Any]:
 
 
 def _physician(order: Order, facts: StudyFacts) -> dict[str, Any]:
-    reading, signer = order.reading, order.signer
+    reading, signed = order.reading, facts.signature
     needing = [one for one in order.modifiers if _needs_reason(one.code)]
     reasons = [one.reason for one in needing if one.reason]
-    complete = signer.name and signer.credentials and signer.signed_on
+    written = signed.interpretation if signed else reading.interpretation
     return {
-        "interpretation": "written" if reading.interpretation else None,
+        "interpretation": "written" if written else None,
         "answer": reading.answer,
-        "impression": reading.impression,
+        "impression": (signed and signed.impression) or reading.impression,
         "modifier_reasons": State.NOT_NEEDED
         if not needing
         else "; ".join(reasons)
         if len(reasons) == len(needing)
         else None,
         "fda_status": words("standing.not_cleared"),
-        "signer": f"{signer.name}, {signer.credentials}, {signer.signed_on}" if complete else None,
+        "signer": _signer(order, facts),
         "addenda": facts.addenda or State.NOT_NEEDED,
     }
+
+
+def _signer(order: Order, facts: StudyFacts) -> str | None:
+    """Name who signed: of the report if it is signed, else as the order says, if it says all."""
+    if facts.signature is not None:
+        one = facts.signature
+        return f"{one.signer}, {one.credentials}, {one.signed_at.date()}"
+    said = order.signer
+    complete = said.name and said.credentials and said.signed_on
+    return f"{said.name}, {said.credentials}, {said.signed_on}" if complete else None
 
 
 def _needs_reason(code: str) -> bool:

@@ -7,8 +7,17 @@ from typing import Any
 
 from qct.acquisition import Acquisition, Patient, Study
 from qct.regions import LOBES
+from qct.signature import Signature
 
-ANALYSED_KEYS = ("analysis_date", "analysed_at", "analyzed_at", "created", "created_at", "date")
+ANALYSED_KEYS = (
+    "started",
+    "analysis_date",
+    "analysed_at",
+    "analyzed_at",
+    "created",
+    "created_at",
+    "date",
+)
 """Names under which the day of the analysis may stand, at the top or under ``software``."""
 
 REFERENCE_KEYS = ("reference", "z_score", "percentile", "predicted", "lower_limit")
@@ -52,6 +61,8 @@ class StudyFacts:
     n_key_images: int = 0
     limitations: tuple[str, ...] = ()
     addenda: int = 0
+    signature: Signature | None = None
+    """What a physician signed; it goes before what the order says of reading and signer."""
 
     @property
     def study_date(self) -> date | None:
@@ -59,8 +70,23 @@ class StudyFacts:
         return day(self.acquisition.date) or day(self.study.date)
 
     @classmethod
-    def from_analysis(cls, document: Mapping[str, Any]) -> "StudyFacts":
-        """Pick the facts out of a parsed ``analysis.json``; unknown and missing keys do no harm."""
+    def from_analysis(
+        cls,
+        document: Mapping[str, Any],
+        *,
+        n_key_images: int = 0,
+        signature: Signature | None = None,
+    ) -> "StudyFacts":
+        """Pick the facts out of a parsed ``analysis.json``; unknown and missing keys do no harm.
+
+        Parameters
+        ----------
+        document : mapping
+        n_key_images : int
+            Pictures in the report beside it.
+        signature : Signature, optional
+            Of the report beside it.
+        """
         verdict, options = _table(document, "verdict"), _table(document, "options")
         numbers = _numbers(document.get("regions"))
         reasons = tuple(_says(one) for one in _list(verdict.get("reasons")))
@@ -79,12 +105,15 @@ class StudyFacts:
             segmentation=_method(document, options),
             confidence=_confidence(document),
             lobes_measured=_lobes(numbers),
-            has_reference=_any_key(numbers, REFERENCE_KEYS),
-            has_uncertainty=_any_key(numbers, UNCERTAINTY_KEYS),
-            has_priors=bool(document.get("priors")),
-            n_key_images=len(_list(document.get("key_images")) or _list(document.get("views"))),
+            has_reference=_any_key(numbers, REFERENCE_KEYS) or _applies(document),
+            has_uncertainty=_any_key(numbers, UNCERTAINTY_KEYS)
+            or bool(_list(document.get("uncertainties"))),
+            has_priors=bool(document.get("changes") or document.get("priors")),
+            n_key_images=n_key_images
+            or len(_list(document.get("key_images")) or _list(document.get("views"))),
             limitations=tuple(map(_says, _list(document.get("limitations")))) or reasons,
-            addenda=len(_list(document.get("addenda"))),
+            addenda=len(signature.addenda) if signature else 0,
+            signature=signature,
         )
 
 
@@ -130,7 +159,7 @@ def _pairs(table: Mapping[str, Any], only: tuple[str, ...] = ()) -> str | None:
 
 def _spacing(document: Mapping[str, Any]) -> float | None:
     """Slice spacing in mm, wherever the document keeps it."""
-    for key in ("volume", "acquisition"):
+    for key in ("grid", "volume", "acquisition"):
         value = _table(document, key).get("spacing_mm")
         value = value[0] if isinstance(value, list) and value else value
         if isinstance(value, int | float):
@@ -204,6 +233,12 @@ def _lobes(numbers: list[tuple[str, Mapping[str, Any]]]) -> tuple[str, ...]:
         if row["value"] is not None and row.get("status") not in ("withheld", "not_measured")
     }
     return tuple(lobe.key for lobe in LOBES if lobe.key in shown)
+
+
+def _applies(document: Mapping[str, Any]) -> bool:
+    """Tell whether a reference value applies to this person and scan."""
+    rows = _list(document.get("references"))
+    return any(isinstance(one, Mapping) and not one.get("refused") for one in rows)
 
 
 def _any_key(numbers: list[tuple[str, Mapping[str, Any]]], keys: tuple[str, ...]) -> bool:

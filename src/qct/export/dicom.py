@@ -7,12 +7,12 @@ from pydicom.dataset import Dataset
 
 from qct.errors import OptionError
 from qct.export.dicom_images import key_images, key_images_file
-from qct.export.dicom_instance import as_file, stamp_of
+from qct.export.dicom_instance import Stamp, as_file, stamp_of
 from qct.export.dicom_map import low_attenuation_file, low_attenuation_map
 from qct.export.dicom_pdf import encapsulated_pdf
 from qct.export.dicom_seg import segmentation, segmentation_file
 from qct.export.dicom_source import Source, read_source
-from qct.export.dicom_sr import Signature, structured_report
+from qct.export.dicom_sr import structured_report
 from qct.findings import Analysis
 
 OBJECTS = ("seg", "sr", "sc", "pdf", "pm")
@@ -29,8 +29,7 @@ def dicom_objects(
     objects: Collection[str] = USUAL,
     source: Source | None = None,
     created: dt.datetime | None = None,
-    signature: Signature | None = None,
-    previous: Collection[Dataset] = (),
+    replaced: Collection[Dataset] = (),
 ) -> dict[str, bytes]:
     """Make DICOM objects that join the study of the scan.
 
@@ -45,13 +44,14 @@ def dicom_objects(
         Headers of the source images; read from where the scan was read if left out.
     created : datetime, optional
         What the objects give as their time; now if left out. UIDs do not depend on it.
-    signature, previous
+    replaced : collection of Dataset
         As in `qct.export.dicom_sr.structured_report`.
 
     Returns
     -------
     dict
-        File name (``seg.dcm`` ...) to content.
+        File name (``seg.dcm`` ...) to content. What cannot be shown is left out: key images where there are
+        no views, the map where this scan does not allow LAA-950.
 
     Raises
     ------
@@ -74,14 +74,14 @@ def dicom_objects(
         if "seg" in objects:
             made["seg.dcm"] = segmentation_file(seg)
         if "sr" in objects:
-            report = structured_report(
-                analysis, source, stamp, seg, signature=signature, previous=tuple(previous)
-            )
+            report = structured_report(analysis, source, stamp, seg, tuple(replaced))
             made["sr.dcm"] = as_file(report)
     makers: dict[str, Callable[[], bytes | None]] = {
         "sc": lambda: _file(key_images(analysis, source, stamp)),
-        "pdf": lambda: as_file(encapsulated_pdf(files["report.pdf"], source, stamp)),
-        "pm": lambda: low_attenuation_file(low_attenuation_map(analysis, source, stamp)),
+        "pdf": lambda: as_file(
+            encapsulated_pdf(files["report.pdf"], source, stamp, analysis.signature)
+        ),
+        "pm": lambda: _map(analysis, source, stamp),
     }
     for kind, make in makers.items():
         content = make() if kind in objects else None
@@ -92,3 +92,10 @@ def dicom_objects(
 
 def _file(images: Dataset | None) -> bytes | None:
     return None if images is None else key_images_file(images)
+
+
+def _map(analysis: Analysis, source: Source, stamp: Stamp) -> bytes | None:
+    """Make the map, unless its number is withheld."""
+    if analysis.withholds("whole_lung", "laa950_percent"):
+        return None
+    return low_attenuation_file(low_attenuation_map(analysis, source, stamp))

@@ -97,6 +97,16 @@ WITHHELD_NAME = Code("WITHHELD", SCHEME, "Measurement withheld")
 CAVEAT_NAME = Code("CAVEAT", SCHEME, "Measurement with caveat")
 OVERALL_NAME = Code("VERDICT", SCHEME, "Overall verdict")
 COMMENT = Code("121106", "DCM", "Comment")
+LOWER_LIMIT = Code("385524004", "SCT", "Normal Range Lower Limit")
+UPPER_LIMIT = Code("371933006", "SCT", "Normal Range Upper Limit")
+PREDICTED = Code("PREDICTED", SCHEME, "Reference value of the population")
+Z_SCORE = Code("121416", "DCM", "Z-Score of measurement")
+PERCENTILE = Code("121415", "DCM", "Percentile Ranking of measurement")
+FINDINGS = Code("59776-5", "LN", "Findings")
+FINDING = Code("121071", "DCM", "Finding")
+IMPRESSIONS = Code("19005-8", "LN", "Impressions")
+IMPRESSION = Code("121073", "DCM", "Impression")
+ADDENDUM = Code("55107-7", "LN", "Addendum")
 CT_CHEST = Code("24627-2", "LN", "CT Chest")
 QUANTITATIVE_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 
@@ -126,7 +136,7 @@ class QuantityCode:
     derivation: Code | None
     unit: Code
     decimals: int
-    definition: str
+    label: str
 
 
 class QuantityCodes(dict[str, QuantityCode]):
@@ -140,7 +150,7 @@ class QuantityCodes(dict[str, QuantityCode]):
         row = self._rows[key]
         own = Code(code_value(key), SCHEME, row.label[:MEANING_CHARS])
         name, derivation = _STANDARD.get(key, (own, None))
-        return QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.definition)
+        return QuantityCode(name, derivation, UNITS[row.unit], row.decimals, row.label)
 
 
 def quantity_codes(profile: str) -> QuantityCodes:

@@ -1,35 +1,31 @@
 """Every number as a structured report: Comprehensive 3D SR with TID 1500 (PS3.16).
 
-One measurement group per region. A region that is a segment is a volumetric group (TID 1411), which
-shares its tracking identifier and UID with the segment; the others (both lungs, thirds) are groups without
-a segment (TID 1501). Numbers stand as the report prints them: rounded to the digits the method can defend.
-A number that is withheld is named, and its value is not there.
+Unsigned it is PARTIAL, UNVERIFIED and PRELIMINARY. A signature makes a COMPLETE, VERIFIED and FINAL instance
+with the physician's words, which names the unsigned one as its predecessor; each addendum makes one more,
+which names the one before it. All stand in one series.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.sr.coding import Code
+from pydicom.uid import UID
 
+from qct.errors import ReadError
 from qct.export.dicom_codes import (
-    CAVEAT_NAME,
-    COMMENT,
+    ADDENDUM,
     CT_CHEST,
-    FLAG_NAME,
-    OVERALL_NAME,
-    PARTS,
-    SCHEME,
-    WITHHELD_NAME,
-    QuantityCode,
-    code_value,
-    flag_code,
-    quantity_codes,
+    FINDING,
+    FINDINGS,
+    IMPRESSION,
+    IMPRESSIONS,
+    QUANTITATIVE_REPORT,
+    code_item,
     scheme_item,
-    side_code,
-    structure_code,
 )
 from qct.export.dicom_instance import (
     EMPTY_IF_UNKNOWN,
@@ -41,23 +37,15 @@ from qct.export.dicom_instance import (
     finish,
     join_study,
 )
-from qct.export.dicom_seg import SEGMENTATION_CLASS, tracking_uid
 from qct.export.dicom_source import Source
+from qct.export.dicom_sr_groups import measurement_groups
 from qct.export.extras import optional
-from qct.export.shown import is_told, rounded
-from qct.findings import Analysis, Measured
-from qct.flags import Flag, Status
-from qct.regions import REGIONS, Region
+from qct.export.person import parted
+from qct.findings import Analysis
+from qct.signature import Addendum, Signature
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """Who answers for the content, and since when."""
-
-    name: str
-    """As in DICOM, ``Family^Given``."""
-    organization: str
-    when: datetime
+STRUCTURED_REPORT_CLASS = "1.2.840.10008.5.1.4.1.1.88.34"
+"""Comprehensive 3D SR Storage."""
 
 
 def structured_report(
@@ -65,9 +53,7 @@ def structured_report(
     source: Source,
     stamp: Stamp,
     segmentation: Dataset,
-    *,
-    signature: Signature | None = None,
-    previous: Sequence[Dataset] = (),
+    replaced: Sequence[Dataset] = (),
 ) -> Dataset:
     """Make the Comprehensive 3D SR of one analysis.
 
@@ -75,11 +61,8 @@ def structured_report(
     ----------
     segmentation : Dataset
         The object that `qct.export.dicom_seg.segmentation` made; groups refer to its segments.
-    signature : Signature, optional
-        With one the document is COMPLETE, VERIFIED and FINAL; without, PARTIAL, UNVERIFIED and
-        PRELIMINARY.
-    previous : sequence of Dataset
-        Documents that this one replaces.
+    replaced : sequence of Dataset
+        Reports of an earlier analysis of the study that this one amends.
 
     Raises
     ------
@@ -87,31 +70,81 @@ def structured_report(
         If highdicom is not installed.
     """
     sr = optional("highdicom.sr")
-    signed = signature is not None
-    salt = [] if signature is None else [signature.name, signature.when.isoformat()]
-    salt += [str(one.SOPInstanceUID) for one in previous]
+    signature = analysis.signature
+    is_signed = signature is not None
+    *before, uid = versions(stamp, signature)
+    previous = [*replaced, *(_version(one, source, stamp) for one in before[-1:])]
     verified: dict[str, Any] = {}
     if signature is not None:
         verified = {
-            "verifying_observer_name": signature.name,
-            "verifying_organization": signature.organization,
+            "verifying_observer_name": parted(signature.signer).dicom,
+            "verifying_organization": _organization(signature, source),
         }
     ds: Dataset = sr.Comprehensive3DSR(
         evidence=_evidence(source, segmentation),
-        content=_content(sr, analysis, source, stamp, segmentation)[0],
+        content=_content(sr, analysis, source, stamp, segmentation, signature)[0],
         series_instance_uid=stamp.uid("sr", "series"),
         series_number=SERIES_NUMBERS["sr"],
-        sop_instance_uid=stamp.uid("sr", "instance", *salt),
-        instance_number=1 + len(previous),
+        sop_instance_uid=uid,
+        instance_number=1 + len(before),
         manufacturer=MANUFACTURER,
-        is_complete=signed,
-        is_final=signed,
-        is_verified=signed,
-        previous_versions=list(previous) or None,
+        is_complete=is_signed,
+        is_final=is_signed,
+        is_verified=is_signed,
+        previous_versions=previous or None,
         **verified,
     )
     _complete(ds, source, stamp, signature)
     return ds
+
+
+def versions(stamp: Stamp, signature: Signature | None) -> list[UID]:
+    """Instance UIDs of a report: unsigned, signed, with the first addendum, and so on to the last."""
+    salts: list[tuple[str, ...]] = [()]
+    if signature is not None:
+        salts.append((signature.content_sha256,))
+        salts += [(one.sha256,) for one in signature.addenda]
+    return [stamp.uid("sr", "instance", *salt) for salt in salts]
+
+
+def earlier_reports(folder: Path, study_uid: str | None) -> list[Dataset]:
+    """Read the structured reports of an earlier export.
+
+    Raises
+    ------
+    ReadError
+        If there is none, or one is of another study.
+    """
+    found = []
+    for path in sorted(folder.rglob("*.dcm") if folder.is_dir() else [folder]):
+        try:
+            one = dcmread(path)
+        except (OSError, InvalidDicomError) as error:
+            raise ReadError(
+                f"{path.name} cannot be read", hint="Name a folder of qct export."
+            ) from error
+        if one.SOPClassUID == STRUCTURED_REPORT_CLASS:
+            found.append(one)
+    if not found or any(one.StudyInstanceUID != study_uid for one in found):
+        raise ReadError(
+            f"{folder.name} holds no structured report of this study",
+            hint="Name the folder that the earlier report was exported to.",
+        )
+    return found
+
+
+def _version(uid: UID, source: Source, stamp: Stamp) -> Dataset:
+    """Name a version of this report."""
+    one = Dataset()
+    one.SOPClassUID, one.SOPInstanceUID = STRUCTURED_REPORT_CLASS, uid
+    one.SeriesInstanceUID = stamp.uid("sr", "series")
+    one.StudyInstanceUID = source.first.StudyInstanceUID
+    return one
+
+
+def _organization(signature: Signature, source: Source) -> str:
+    """Name whom the signer answers for; the standard wants one."""
+    return signature.organization or str(source.first.get("InstitutionName") or "not told")
 
 
 def _complete(ds: Dataset, source: Source, stamp: Stamp, signature: Signature | None) -> None:
@@ -120,16 +153,23 @@ def _complete(ds: Dataset, source: Source, stamp: Stamp, signature: Signature | 
     finish(ds, source, stamp)
     ds.SeriesDescription = "Lung CT measurements (qct)"
     ds.CodingSchemeIdentificationSequence = [scheme_item()]
-    if signature is None:
-        ds.CompletionFlagDescription = RESEARCH_USE
-    else:
-        ds.VerifyingObserverSequence[0].VerificationDateTime = signature.when.strftime(
-            "%Y%m%d%H%M%S"
-        )
-    when = stamp.created.strftime("%Y%m%d%H%M%S")
-    for item in ds.ContentSequence:
-        if "ObservationDateTime" in item:  # pragma: no cover - set by some versions of highdicom
-            item.ObservationDateTime = when
+    ds.CompletionFlagDescription = RESEARCH_USE
+    if signature is not None:
+        organization = _organization(signature, source)
+        people = [(signature.signer, signature.signed_at)]
+        people += [(one.author, one.written_at) for one in signature.addenda]
+        ds.VerifyingObserverSequence = [_observer(*one, organization) for one in people]
+        ds.ContentSequence = [*ds.ContentSequence, *_words(signature)]
+
+
+def _observer(name: str, when: Any, organization: str) -> Dataset:
+    """Name someone who answers for the content (Verifying Observer Sequence)."""
+    item = Dataset()
+    item.VerifyingObserverName = parted(name).dicom
+    item.VerifyingObserverIdentificationCodeSequence = []
+    item.VerifyingOrganization = organization
+    item.VerificationDateTime = when.strftime("%Y%m%d%H%M%S%z")
+    return item
 
 
 def _evidence(source: Source, segmentation: Dataset) -> list[Dataset]:
@@ -148,14 +188,13 @@ def _evidence(source: Source, segmentation: Dataset) -> list[Dataset]:
 
 
 def _content(
-    sr: Any, analysis: Analysis, source: Source, stamp: Stamp, segmentation: Dataset
+    sr: Any,
+    analysis: Analysis,
+    source: Source,
+    stamp: Stamp,
+    segmentation: Dataset,
+    signature: Signature | None,
 ) -> Any:
-    groups = [
-        _group(sr, region, analysis, source, stamp, segmentation)
-        for region in REGIONS.values()
-        if any(one.region == region.key for one in analysis.measured)
-    ]
-    groups.append(_quality_group(sr, analysis, stamp))
     device = sr.ObserverContext(
         observer_type=Code("121007", "DCM", "Device"),
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
@@ -166,130 +205,51 @@ def _content(
             serial_number=stamp.version,
         ),
     )
+    person = None
+    if signature is not None:
+        person = sr.ObserverContext(
+            observer_type=Code("121006", "DCM", "Person"),
+            observer_identifying_attributes=sr.PersonObserverIdentifyingAttributes(
+                name=parted(signature.signer).dicom,
+                organization_name=_organization(signature, source),
+            ),
+        )
     return sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=device),
+        observation_context=sr.ObservationContext(
+            observer_person_context=person, observer_device_context=device
+        ),
         procedure_reported=CT_CHEST,
-        imaging_measurements=groups,
-        title=Code("126000", "DCM", "Imaging Measurement Report"),
+        imaging_measurements=measurement_groups(sr, analysis, source, stamp, segmentation),
+        title=QUANTITATIVE_REPORT,
     )
 
 
-def _group(
-    sr: Any,
-    region: Region,
-    analysis: Analysis,
-    source: Source,
-    stamp: Stamp,
-    segmentation: Dataset,
-) -> Any:
-    """Make the measurement group of one region."""
-    numbers = [one for one in analysis.measured if one.region == region.key]
-    codes = quantity_codes(analysis.options.profile)
-    doubts = analysis.segmentation.region_flags.get(region.key, frozenset())
-    doubts = doubts.union(*(one.flags for one in numbers))
-    common = {
-        "tracking_identifier": sr.TrackingIdentifier(
-            uid=tracking_uid(stamp, region.key), identifier=f"qct {region.key}"
-        ),
-        "finding_type": structure_code(region),
-        "finding_category": Code("123037004", "SCT", "Anatomical Structure"),
-        "finding_sites": [_site(sr, region)],
-        "algorithm_id": _algorithm(sr, analysis, stamp),
-        "measurements": [
-            _measurement(sr, one, codes[one.quantity]) for one in numbers if is_told(one)
-        ],
-        "qualitative_evaluations": _remarks(sr, numbers, doubts, codes),
-    }
-    segment = _segment_number(segmentation, region)
-    if segment is None:
-        return sr.MeasurementsAndQualitativeEvaluations(**common)
-    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        referenced_segment=sr.ReferencedSegment(
-            SEGMENTATION_CLASS,
-            segmentation.SOPInstanceUID,
-            segment,
-            source_series=sr.SourceSeriesForSegmentation(source.first.SeriesInstanceUID),
-        ),
-        **common,
-    )
+def _words(signature: Signature) -> list[Dataset]:
+    """Return what the physician wrote, as sections (headings of CID 7001) of a report that may be extended."""
+    sections = [_section(FINDINGS, FINDING, [signature.interpretation])]
+    if signature.impression:
+        sections.append(_section(IMPRESSIONS, IMPRESSION, [signature.impression]))
+    if signature.addenda:
+        sections.append(_section(ADDENDUM, ADDENDUM, [_dated(one) for one in signature.addenda]))
+    return sections
 
 
-def _measurement(sr: Any, one: Measured, code: QuantityCode) -> Any:
-    assert one.value is not None
-    return sr.Measurement(
-        name=code.name,
-        value=rounded(one.value, code.decimals),
-        unit=code.unit,
-        derivation=code.derivation,
-    )
+def _dated(one: Addendum) -> str:
+    return f"{one.text}\n{one.author}, {one.credentials}, {one.written_at.isoformat()}"
 
 
-def _remarks(
-    sr: Any, numbers: Iterable[Measured], doubts: Iterable[Flag], codes: dict[str, QuantityCode]
-) -> list[Any]:
-    """Name the doubts, the numbers that are withheld, and those with a caveat."""
-    remarks = [
-        sr.QualitativeEvaluation(FLAG_NAME, flag_code(flag))
-        for flag in sorted(doubts, key=lambda flag: flag.key)
-    ]
-    for one in numbers:
-        name = {Status.WITHHELD: WITHHELD_NAME, Status.CAVEAT: CAVEAT_NAME}.get(one.status)
-        if name is not None:
-            remarks.append(sr.QualitativeEvaluation(name, _own_code(one.quantity, codes)))
-    return remarks
+def _section(heading: Code, name: Code, texts: Sequence[str]) -> Dataset:
+    section = Dataset()
+    section.RelationshipType, section.ValueType = "CONTAINS", "CONTAINER"
+    section.ConceptNameCodeSequence = [code_item(heading)]
+    section.ContinuityOfContent = "SEPARATE"
+    section.ContentSequence = [_text(name, text) for text in texts]
+    return section
 
 
-def _own_code(quantity: str, codes: dict[str, QuantityCode]) -> Code:
-    """Name a quantity by one code, also where its standard code needs a derivation."""
-    code = codes[quantity]
-    if code.name.scheme_designator == SCHEME:
-        return code.name
-    meaning = code.name.meaning if code.derivation is None else f"{code.derivation.meaning} HU"
-    return Code(code_value(quantity), SCHEME, meaning)
-
-
-def _site(sr: Any, region: Region) -> Any:
-    return sr.FindingSite(structure_code(region), side_code(region), PARTS.get(region.key))
-
-
-def _segment_number(segmentation: Dataset, region: Region) -> int | None:
-    for item in segmentation.SegmentSequence:
-        if item.TrackingID == f"qct {region.key}":
-            return int(item.SegmentNumber)
-    return None
-
-
-def _algorithm(sr: Any, analysis: Analysis, stamp: Stamp) -> Any:
-    """Name version and parameters (TID 4019)."""
-    parameters = [f"{k}={v}" for k, v in analysis.options.as_dict().items() if k != "threads"]
-    parameters += [f"{k}={v}" for k, v in sorted(analysis.segmentation.method.items())]
-    return sr.AlgorithmIdentification("qct", stamp.version, parameters)
-
-
-def _quality_group(sr: Any, analysis: Analysis, stamp: Stamp) -> Any:
-    """Say what holds for the whole scan: the verdict, every doubt, its sentence."""
-    verdict = analysis.verdict
-    overall = Code(verdict.overall.name, SCHEME, verdict.overall.value.replace("_", " "))
-    remarks = [sr.QualitativeEvaluation(OVERALL_NAME, overall)]
-    remarks += [
-        sr.QualitativeEvaluation(FLAG_NAME, flag_code(flag))
-        for flag in sorted(analysis.flags, key=lambda flag: flag.key)
-    ]
-    group = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(
-            uid=tracking_uid(stamp, "quality"), identifier="qct quality"
-        ),
-        algorithm_id=_algorithm(sr, analysis, stamp),
-        qualitative_evaluations=remarks,
-    )
-    for sentence in (RESEARCH_USE, *(reason.says for reason in verdict.reasons)):
-        group[0].ContentSequence.append(_comment(sr, sentence))
-    return group
-
-
-def _comment(sr: Any, sentence: str) -> Any:
-    return sr.TextContentItem(
-        name=sr.CodedConcept(COMMENT.value, COMMENT.scheme_designator, COMMENT.meaning),
-        value=sentence,
-        relationship_type=sr.RelationshipTypeValues.CONTAINS,
-    )
+def _text(name: Code, text: str) -> Dataset:
+    item = Dataset()
+    item.RelationshipType, item.ValueType = "CONTAINS", "TEXT"
+    item.ConceptNameCodeSequence = [code_item(name)]
+    item.TextValue = text.replace("\n", "\r\n")
+    return item

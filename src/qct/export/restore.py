@@ -169,13 +169,19 @@ def _segmentation(folder: Path, record: Mapping[str, Any], scan: Scan) -> Segmen
         for key in one["flags"]
     }
     reasons = {_FLAGS[one["flag"]] for one in record["verdict"]["reasons"]}
+    of_regions = {
+        key: frozenset(_FLAGS[one] for one in flags)
+        for key, flags in record["segmentation"].get("region_flags", {}).items()
+    }
+    in_regions = frozenset().union(*of_regions.values())
     return Segmentation(
         labels=_labels(folder / "labels.nii.gz", scan.volume.shape),
         fissures=tuple(
             FissureFit(fissure=Fissure(key), **fit) for key, fit in record["fissures"].items()
         ),
         method=record["segmentation"]["method"],
-        flags=frozenset(met - in_numbers - reasons - scan.flags),
+        region_flags=of_regions,
+        flags=frozenset(met - in_numbers - reasons - scan.flags - in_regions),
     )
 
 

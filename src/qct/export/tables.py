@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from qct import __version__
-from qct.findings import Analysis, Candidate, Change, Measured, Reference
+from qct.export.beside import Beside
+from qct.findings import Analysis, Candidate, Change, Measured
 from qct.flags import Flag, Status
 from qct.quantities import UNIT_WORDS, quantities_of
 from qct.regions import REGIONS, label_names
@@ -72,7 +73,12 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "options": analysis.options.as_dict(),
         "software": dict(analysis.software),
         "labels": label_names(),
-        "segmentation": {"method": dict(analysis.segmentation.method)},
+        "segmentation": {
+            "method": dict(analysis.segmentation.method),
+            "region_flags": {
+                key: _keys(flags) for key, flags in analysis.segmentation.region_flags.items()
+            },
+        },
         "regions": _regions(analysis),
         "references": [_fields(one) for one in analysis.references],
         "uncertainties": [_fields(one) for one in analysis.uncertainties],
@@ -96,7 +102,7 @@ def measurements_csv(analysis: Analysis) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     rows = quantities_of(analysis.options.profile)
-    beside = _Beside(analysis)
+    beside = Beside(analysis)
     for one in analysis.measured:
         value, row = _shown(one), rows[one.quantity]
         writer.writerow(
@@ -110,34 +116,19 @@ def measurements_csv(analysis: Analysis) -> str:
                 one.status.value,
                 " ".join(_keys(one.flags)),
                 analysis.options.profile,
-                *beside.columns(one),
+                *_known(one, beside),
             )
         )
     return text.getvalue()
 
 
-class _Beside:
-    """What is known beside each number: its uncertainty, and what is usual."""
-
-    def __init__(self, analysis: Analysis) -> None:
-        self._amounts: dict[tuple[str, str, str], float] = {}
-        for sure in analysis.uncertainties:
-            self._amounts.setdefault((sure.kind, sure.region, sure.quantity), sure.amount)
-        self._usual: dict[tuple[str, str], Reference] = {}
-        for usual in analysis.references:
-            if not usual.refused:
-                self._usual.setdefault((usual.region, usual.quantity), usual)
-
-    def columns(self, one: Measured) -> tuple[str, ...]:
-        """Return the last seven of `CSV_COLUMNS`."""
-        at = (one.region, one.quantity)
-        usual = self._usual.get(at)
-        known = (usual.predicted, usual.lower, usual.upper, usual.z_score) if usual else (None,) * 4
-        amounts = (
-            self._amounts.get((kind, *at)) for kind in ("least detectable change", "standard error")
-        )
-        numbers = ("" if value is None else repr(value) for value in (*amounts, *known))
-        return (*numbers, usual.key if usual else "")
+def _known(one: Measured, beside: Beside) -> tuple[str, ...]:
+    """Return the last seven of `CSV_COLUMNS`."""
+    usual = beside.usual(one)
+    known = (usual.predicted, usual.lower, usual.upper, usual.z_score) if usual else (None,) * 4
+    amounts = (beside.amount(one, kind) for kind in ("least detectable change", "standard error"))
+    numbers = ("" if value is None else repr(value) for value in (*amounts, *known))
+    return (*numbers, usual.key if usual else "")
 
 
 # --- sections -----------------------------------------------------------------------------------

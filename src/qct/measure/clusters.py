@@ -95,7 +95,12 @@ def laa_clusters(
     low = np.empty(volume.shape, bool)
     for z, hu in enumerate(volume.hu):  # slice by slice: no second array of the whole volume
         low[z] = is_lung.take(labels[z]) & (hu < below_hu) & (hu != PADDING_HU)
-    return _described(cluster_voxels(low), 1000.0 * volume.voxel_ml)
+    return clusters_of(low, 1000.0 * volume.voxel_ml)
+
+
+def clusters_of(low: npt.NDArray[np.bool_], voxel_mm3: float) -> Clusters:
+    """Measure the clusters of a (Z, Y, X) mask of low voxels."""
+    return _described(cluster_voxels(low), voxel_mm3)
 
 
 def cluster_voxels(low: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -142,6 +142,7 @@ def density_of(
     voxel_ml: float,
     *,
     profile: str = "default",
+    extras: Extras = NO_EXTRAS,
 ) -> Mapping[int, Mapping[str, float | None]]:
     """Measure the regions of any label map, on plain arrays.
 
@@ -157,6 +158,8 @@ def density_of(
         Volume of one voxel.
     profile : str
         Name in `qct.quantities.PROFILES`.
+    extras : Extras
+        Thresholds and percentiles beyond those of the dictionary.
 
     Returns
     -------
@@ -191,7 +194,7 @@ def density_of(
     return {
         r: {
             "volume_ml": counts.n * voxel_ml,
-            **density(counts, voxel_ml, profile=profile, floor_hu=floor_of(counts)),
+            **density(counts, voxel_ml, profile=profile, floor_hu=floor_of(counts), extras=extras),
         }
         for r, counts in regions.items()
         if counts.n

@@ -53,9 +53,9 @@ def _who(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
         ("patient_id", patient.patient_id),
         ("age_sex", age_and_sex(patient, say)),
         ("date", study.date),
-        ("study", study.description),
+        ("study", given(study.description)),
         ("accession", study.accession),
-        ("referrer", (order and order.referrer) or given(study.referrer)),
+        ("referrer", given(order.referrer if order and order.referrer else study.referrer)),
         ("series", series_in_words(analysis, say)),
     ]
     if order and order.question:

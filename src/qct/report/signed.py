@@ -29,7 +29,9 @@ def readable_name(name: str) -> str:
     'Roe, Jane Dr'
     """
     family, _, rest = name.split("=")[0].partition("^")
-    return ", ".join(part for part in (family.strip(), " ".join(rest.split("^")).strip()) if part)
+    return ", ".join(
+        part for part in (family.strip(), " ".join(rest.replace("^", " ").split())) if part
+    )
 
 
 def _impression(signature: Signature, say: Wording) -> Box:

@@ -1,0 +1,106 @@
+"""Whatever is missing, in every combination: the report renders, and says only what is known."""
+
+import re
+from dataclasses import replace
+from itertools import pairwise, product
+
+import pytest
+from tests.report.sample import ACQUISITION, PATIENT, make_analysis
+
+from qct.acquisition import Acquisition, Patient, Study
+from qct.order import Order, Smoking, Spirometry
+from qct.report import build, write_html, write_pdf, write_text
+from qct.report.document import Facts, Figure, Heading, Table
+from qct.report.page_one import HEADLINES
+
+ANALYSIS = make_analysis()
+BARE = make_analysis(divided=False, fissures=(), views=(), projections=(), histograms=())
+
+WHO = {
+    "known": {},
+    "no age": {"patient": replace(PATIENT, age_years=None)},
+    "no height": {"patient": replace(PATIENT, height_m=None)},
+    "no sex": {"patient": replace(PATIENT, sex=None)},
+    "anonymised": {"patient": Patient(), "study": Study()},
+}
+SCAN = {
+    "known": {},
+    "no kernel": {"acquisition": replace(ACQUISITION, recon_kernel=None)},
+    "no header": {"acquisition": Acquisition()},
+}
+ORDERS = {
+    "none": None,
+    "empty": Order(),
+    "full": Order(
+        question="Why?",
+        medications=("a", "b"),
+        smoking=Smoking(status="former", pack_years=40),
+        spirometry=Spirometry(fev1_l=1.02, fev1_percent=38, gold="3"),
+    ),
+}
+
+
+def shown(who, scan, lobes, order):
+    """Return the analysis of one combination; the pictures are made once."""
+    base = ANALYSIS if lobes else BARE
+    changed = {**WHO[who], **SCAN[scan]}
+    return replace(base, scan=replace(base.scan, **changed), order=ORDERS[order])
+
+
+@pytest.mark.parametrize(
+    ("who", "scan", "lobes", "order"), list(product(WHO, SCAN, (True, False), ORDERS))
+)
+def test_every_combination_is_told_without_inventing_anything(who, scan, lobes, order, figureless):
+    document = build(shown(who, scan, lobes, order))
+    text = write_text(document).decode()
+    assert not re.search(r"\b(nan|None|inf|NaN)\b", text)
+    assert not re.search(r"(?<![.\d])\d{12}", text)
+    kinds = [type(block) for block in document.flat()]
+    assert not any(a is b is Heading for a, b in pairwise(kinds))
+    assert kinds[-1] is not Heading
+    assert all(block.rows for block in document.flat() if isinstance(block, Table | Facts))
+    write_html(document)
+
+
+@pytest.fixture
+def figureless(monkeypatch):
+    """Leave the drawing out: other tests look at it, and it takes most of the time."""
+    from qct.report import page_one, sections
+
+    for module in (page_one, sections):
+        for name in ("draw_views", "draw_projections", "draw_surfaces", "draw_histogram"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, lambda *_, **__: b"")
+
+
+@pytest.mark.parametrize("paper", ["a4", "letter"])
+@pytest.mark.parametrize(
+    ("who", "scan", "lobes", "order"),
+    [("anonymised", "no header", False, "none"), ("known", "known", True, "full")],
+)
+def test_the_extremes_are_set_on_both_papers(who, scan, lobes, order, paper):
+    assert write_pdf(build(shown(who, scan, lobes, order), paper=paper)).startswith(b"%PDF")
+
+
+def test_nothing_of_the_order_is_computed():
+    order = Order(spirometry=Spirometry(fev1_l=1.0, fvc_l=2.0))
+    text = write_text(build(replace(ANALYSIS, order=order))).decode()
+    assert "FEV1 1.00 L; FVC 2.00 L" in text
+    assert "GOLD" not in text
+
+
+def test_what_a_header_writes_for_nothing_is_nothing():
+    nothing = replace(ANALYSIS.scan.study, description="None", institution="UNKNOWN")
+    document = build(replace(ANALYSIS, scan=replace(ANALYSIS.scan, study=nothing)))
+    facts = dict(next(b for b in document.flat() if isinstance(b, Facts)).rows)
+    assert facts["Study"] == "not stated"
+
+
+def test_page_one_has_the_gate_the_headlines_the_draft_and_the_map():
+    document = build(ANALYSIS)
+    kinds = [type(block).__name__ for block in document.blocks]
+    first = kinds[: kinds.index("NewPage")]
+    assert first == ["Facts", "Box", "Heading", "Table", "Slot", "Figure"]
+    table = next(block for block in document.blocks if isinstance(block, Table))
+    assert len(table.rows) == len(HEADLINES) == 5
+    assert sum(isinstance(block, Figure) for block in document.flat()) == 4

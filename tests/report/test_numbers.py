@@ -1,0 +1,92 @@
+"""What is printed is what was measured: the text of the PDF against ``analysis.json``."""
+
+import json
+from dataclasses import replace
+
+import pymupdf
+import pytest
+from tests.report.sample import make_analysis, measured
+
+from qct.export import analysis_json
+from qct.quantities import QUANTITIES
+from qct.regions import LOBES, THIRDS
+from qct.report import build, write_html, write_pdf, write_text
+from qct.report.numbers import Numbers
+from qct.report.page_one import HEADLINES
+from qct.report.sections import COLUMNS, LUNGS_AND_LOBES, THIRD_COLUMNS
+from qct.report.wording import MINUS, load_wording
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    """Return an analysis in which no two numbers are alike."""
+    numbers = tuple(
+        replace(one, value=-900.0 + 0.83 * i if one.quantity.endswith("_hu") else 1.03 * i)
+        for i, one in enumerate(measured())
+    )
+    return make_analysis(measured=numbers)
+
+
+@pytest.fixture(scope="module")
+def told(analysis):
+    return json.loads(analysis_json(analysis))["regions"]
+
+
+@pytest.fixture(scope="module")
+def printed(analysis):
+    document = build(analysis)
+    pages = pymupdf.open(stream=write_pdf(document), filetype="pdf")
+    return {
+        "pdf": " ".join(" ".join(page.get_text() for page in pages).split()),
+        "text": " ".join(write_text(document).decode().split()),
+    }
+
+
+def shown(told, region, quantity):
+    return QUANTITIES[quantity].text(told[region][quantity]["value"]).split()[0].replace("-", MINUS)
+
+
+@pytest.mark.parametrize("form", ["pdf", "text"])
+@pytest.mark.parametrize(
+    ("regions", "quantities", "skipped"),
+    [(LUNGS_AND_LOBES, COLUMNS, 2), (THIRDS, THIRD_COLUMNS, 0)],
+)
+def test_every_row_of_a_table_is_that_of_the_result(
+    printed, told, form, regions, quantities, skipped
+):
+    for region in regions:
+        cells = [shown(told, region.key, key) for key in quantities]
+        start = f"{region.name} " if not skipped else ""
+        assert start + " ".join(cells) in printed[form], region.name
+
+
+@pytest.mark.parametrize("form", ["pdf", "text"])
+def test_every_main_number_is_that_of_the_result(printed, told, form):
+    for key in HEADLINES:
+        cells = [shown(told, side, key) for side in ("whole_lung", "right_lung", "left_lung")]
+        assert " ".join(cells) in printed[form], key
+
+
+def test_every_number_in_a_statement_is_that_of_the_result(analysis, told):
+    numbers = Numbers(analysis, load_wording("en"))
+    document = build(analysis)
+    said = {one.key: one.text for one in document.statements}
+    for one in analysis.statements:
+        for region, quantity in one.numbers:
+            assert numbers.phrase(region, quantity) in said[one.key]
+            assert numbers.phrase(region, quantity).startswith(shown(told, region, quantity))
+
+
+def test_every_quantity_of_both_lungs_is_printed_somewhere(printed, told):
+    for key in told["whole_lung"]:
+        assert shown(told, "whole_lung", key) in printed["pdf"], key
+
+
+def test_lobes_share_one_order_everywhere():
+    assert [one for one in LUNGS_AND_LOBES if one in LOBES] == list(LOBES)
+
+
+def test_sizes_stay_small_for_a_chest_of_real_size(analysis):
+    document = build(analysis)
+    assert len(write_html(document)) < 3_000_000
+    assert len(write_pdf(document)) < 3_000_000
