@@ -100,6 +100,10 @@ class FissureFit:
         Share of the lobe-to-lobe border area with a visible fissure.
     error_mm : float or None
         Expected error of the border.
+    area_cm2 : float or None
+        Area of the border.
+    volume_error_ml : float or None
+        What an error of `error_mm` all along the border would move from one lobe to the next.
     """
 
     fissure: Fissure
@@ -108,6 +112,8 @@ class FissureFit:
     support: str
     completeness_percent: float | None = None
     error_mm: float | None = None
+    area_cm2: float | None = None
+    volume_error_ml: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

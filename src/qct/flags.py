@@ -65,6 +65,7 @@ class Flag(Enum):
     TRUNCATED_LUNG = ("truncated_lung", "The lung touches the edge of the scan.")
     SINGLE_LUNG = ("single_lung", "Only one lung was found.")
     LUNG_ASYMMETRY = ("lung_asymmetry", "One lung is much smaller than the other.")
+    LUNG_BASE_HIGH = ("lung_base_high", "One lung ends much higher than the other.")
     LUNG_VOLUME_UNUSUAL = ("lung_volume_unusual", "Lung volume is outside the expected range.")
     DENSE_LUNG = ("dense_lung", "Part of the lung is airless.")
     PLEURAL_FLUID = ("pleural_fluid", "What may be fluid lies between lung and ribs.")

@@ -1,7 +1,7 @@
 import numpy as np
 from tests.segment import drawn_lungs
 
-from qct.segment.fissures import LungBox, derivative_taps, find_sheet_points
+from qct.segment.fissures import LungBox, derivative_taps, find_evidence
 
 
 def _box(hu):
@@ -17,21 +17,21 @@ def _noisy_lung(seed=0):
 def test_a_faint_sheet_in_noise_is_found_where_it_is():
     hu = _noisy_lung()
     hu[25] += 90
-    points = find_sheet_points(_box(hu)).clear
+    points = find_evidence(_box(hu)).points
     on_sheet = np.abs(points.position_mm[:, 0] - 25) <= 1
     assert np.count_nonzero(on_sheet) > 600
     assert np.mean(on_sheet) > 0.97
 
 
 def test_noise_alone_gives_hardly_a_clear_point():
-    assert len(find_sheet_points(_box(_noisy_lung())).clear) < 50
+    assert len(find_evidence(_box(_noisy_lung())).points) < 50
 
 
 def test_vessels_are_not_sheets():
     hu = _noisy_lung()
     for y in range(8, 45, 6):
         hu[:, y : y + 2, 20:22] = -200
-    assert len(find_sheet_points(_box(hu)).clear) < 50
+    assert len(find_evidence(_box(hu)).points) < 50
 
 
 def test_derivative_taps_are_exact_on_polynomials():

@@ -67,7 +67,7 @@ def share_found(labels, where, label):
 def test_a_healthy_chest_has_no_airless_lung():
     lungs = find_lungs(chest().volume)
     assert not (lungs.labels > DENSE).any()
-    assert not lungs.flags & {Flag.DENSE_LUNG, Flag.PLEURAL_FLUID}
+    assert not lungs.flags & {Flag.DENSE_LUNG, Flag.PLEURAL_FLUID, Flag.LUNG_BASE_HIGH}
 
 
 @pytest.mark.slow
@@ -136,6 +136,16 @@ def test_an_azygos_septum_does_not_part_the_right_lung():
     )
     _, n_parts = ndimage.label(np.isin(parted, RIGHT_LABELS))
     assert n_parts == 1
+
+
+@pytest.mark.parametrize("hu", [FLUID_HU, TISSUE_HU])
+def test_a_base_without_air_is_said(hu):
+    lung = true_lung(LEFT)
+    rows = np.flatnonzero(lung.any(axis=(1, 2)))
+    base = lung & (np.arange(len(lung)) < rows[0] + 0.4 * len(rows))[:, None, None]
+    lungs = find_lungs(painted(base, hu))
+    assert Flag.LUNG_BASE_HIGH in lungs.flags
+    assert share_found(lungs.labels, base, Label.LEFT_LUNG) < 0.1
 
 
 def test_a_collapsed_lung_is_said():

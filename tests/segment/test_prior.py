@@ -5,7 +5,7 @@ import SimpleITK
 from qct.cli import main
 from qct.errors import NothingToReadError, OptionError, ReadError
 from qct.regions import Fissure, Label, Side
-from qct.segment.lung_frame import SHAPE_GRID, LungFrame, describe_shape
+from qct.segment.lung_frame import SHAPE_GRID, SHAPE_LIMIT, LungFrame, describe_shape
 from qct.segment.prior import (
     FISSURES_OF,
     default_prior,
@@ -123,8 +123,8 @@ def test_the_frame_follows_the_lung():
     np.testing.assert_allclose(frame.centre_mm, (19.0, 9.5, 9.5))
     shape = describe_shape(mask, frame, (2.0, 1.0, 1.0))
     assert shape.shape == (SHAPE_GRID,) * 3
-    assert shape[SHAPE_GRID // 2, SHAPE_GRID // 2, SHAPE_GRID // 2] == 1
-    assert shape[0, 0, 0] == 0
+    assert shape[SHAPE_GRID // 2, SHAPE_GRID // 2, SHAPE_GRID // 2] == -SHAPE_LIMIT
+    assert shape[0, 0, 0] == SHAPE_LIMIT
 
 
 def test_an_empty_mask_has_no_frame():

@@ -60,6 +60,13 @@ DENT_MM = 5.0
 """A dent in the outer face of aerated lung is deeper; a rib that bulges into it is not."""
 
 
+FLANK_DEG = (60.0, 150.0)
+"""Directions in which a lung reaches down to its base along the ribs."""
+
+AT_RIBS_MM = 25.0
+"""Aerated lung that ends so near to the ribs lies along them."""
+
+
 @dataclass(frozen=True)
 class ChestWall:
     """The space of each lung along rays.
@@ -96,6 +103,18 @@ class ChestWall:
         """(A,) angle between each ray and straight ahead, 0 to 180 degrees."""
         turn = (np.arange(N_RAYS) + 0.5) * 360 / N_RAYS
         return np.asarray(np.minimum(turn, 360 - turn))
+
+    def base(self, side: int) -> float | None:
+        """Slice at which aerated lung along the ribs of the back and the flank begins; the median of the rays.
+
+        None where no ray sees lung at the ribs.
+        """
+        turn = self.from_front_deg
+        seen = (self.own == side) & (turn > FLANK_DEG[0]) & (turn < FLANK_DEG[1])
+        at_ribs = (self.last >= 0) & ((self.pleura - self.last) * STEP_MM < AT_RIBS_MM)
+        at_ribs = (at_ribs & (self.pleura >= 0))[:, seen]
+        there = at_ribs.any(axis=0)
+        return float(np.median(at_ribs.argmax(axis=0)[there])) if there.any() else None
 
     def between(
         self, inner: npt.NDArray[np.int16], outer: npt.NDArray[np.int16], shape: tuple[int, ...]

@@ -70,10 +70,10 @@ crest has more company (median 0.11 at 1.25 mm, 0.20 at 3 mm, 0.34 at 5 mm)."""
 MOST_FILL = 0.75
 """But no more than this is asked: where noise is low, most crests are fissure and the median is theirs."""
 
-FAINT_SHARE = 0.5
-"""A faint crest has at least this share of the company of a clear one."""
+THICKEST_MM = 3.5
+"""Slices farther apart show no fissure that can be followed; nothing is looked for in them."""
 
-MOST_POINTS = 60_000
+MOST_POINTS = 6_000
 """More points are thinned to every n-th; each then weighs n times."""
 
 _USUAL_STRENGTH = 40.0
@@ -96,6 +96,14 @@ class LungBox:
     hu: npt.NDArray[np.float32]
     mask: npt.NDArray[np.bool_]
     origin_mm: npt.NDArray[np.float64]
+
+    def holds(self, points_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Tell which of (N, 3) points lie in the lung."""
+        index = np.rint((points_mm - self.origin_mm) / BOX_STEP_MM).astype(np.int64)
+        last = np.array(self.mask.shape) - 1
+        on_grid = ((index >= 0) & (index <= last)).all(axis=1)
+        inside: npt.NDArray[np.bool_] = self.mask[tuple(np.clip(index, 0, last).T)] & on_grid
+        return inside
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,14 @@ class SheetPoints:
         """Return the chosen points."""
         return SheetPoints(self.position_mm[chosen], self.normal[chosen], self.weight[chosen])
 
+    def joined(self, other: "SheetPoints") -> "SheetPoints":
+        """Return these points and others."""
+        return SheetPoints(
+            np.concatenate([self.position_mm, other.position_mm]),
+            np.concatenate([self.normal, other.normal]),
+            np.concatenate([self.weight, other.weight]),
+        )
+
     def thinned(self) -> "SheetPoints":
         """Return at most `MOST_POINTS` points, every n-th, weighing n times as much."""
         step = -(-len(self) // MOST_POINTS)
@@ -135,16 +151,26 @@ class SheetPoints:
 
 
 @dataclass(frozen=True)
-class Sheets:
-    """Points on sheets in one lung: `clear` ones, which may move a surface, and all with the `faint` ones."""
+class Evidence:
+    """What one lung shows of its fissures.
 
-    clear: SheetPoints
-    faint: SheetPoints
+    Attributes
+    ----------
+    points : SheetPoints
+        On sheets that voxels show clearly.
+    usable : (Z, Y, X) bool
+        On the grid of the lung's box: where a fissure could be seen, off the rim and off vessels.
+    """
+
+    points: SheetPoints
+    usable: npt.NDArray[np.bool_]
+
+    def above(self, is_above: npt.NDArray[np.bool_]) -> "Evidence":
+        """Return the evidence with the chosen points only."""
+        return Evidence(self.points.where(is_above), self.usable)
 
 
-_NO_POINTS = SheetPoints(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
-NO_SHEETS = Sheets(_NO_POINTS, _NO_POINTS)
-"""A lung that shows nothing."""
+NO_POINTS = SheetPoints(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
 
 
 def cut_lung_box(volume: Volume, lung: npt.NDArray[np.bool_], first: tuple[int, ...]) -> LungBox:
@@ -176,8 +202,8 @@ def cut_lung_box(volume: Volume, lung: npt.NDArray[np.bool_], first: tuple[int, 
     return LungBox(hu, mask, start)
 
 
-def find_sheet_points(box: LungBox) -> Sheets:
-    """Find the points on sheets in one lung."""
+def find_evidence(box: LungBox) -> Evidence:
+    """Find what a lung shows of its fissures."""
     inside = edt.edt(box.mask, parallel=0) > PLEURA_MM / BOX_STEP_MM
     strength, normal, smooth = find_sheets(
         box.hu, inside, derivative_taps(SHEET_SIGMA_MM / BOX_STEP_MM), LEAST_CURVATURE
@@ -188,10 +214,11 @@ def find_sheet_points(box: LungBox) -> Sheets:
     seen = seen[seen > 0]
     median = float(np.median(seen)) if seen.size else 0.0
     least = max(LEAST_STRENGTH, STRENGTH_OVER_MEDIAN * median)
-    is_crest = find_crests(strength, normal, inside & off_vessels, least)
+    usable = inside & off_vessels
+    is_crest = find_crests(strength, normal, usable, least)
     crests = np.argwhere(is_crest).astype(np.int32)
     facing = normal[is_crest].astype(np.float32) / NORMAL_SCALE
-    return _choose_coplanar(box, crests, facing, strength[is_crest])
+    return Evidence(_choose_coplanar(box, crests, facing, strength[is_crest]), usable)
 
 
 def _choose_coplanar(
@@ -199,10 +226,10 @@ def _choose_coplanar(
     crests: npt.NDArray[np.int32],
     facing: npt.NDArray[np.float32],
     strength: npt.NDArray[np.float32],
-) -> Sheets:
+) -> SheetPoints:
     """Keep the crests with enough others in their plane; the fuller it is, the more they weigh."""
     if not len(crests):
-        return NO_SHEETS
+        return NO_POINTS
     number = np.full(box.mask.shape, -1, np.int32)
     number[tuple(crests.T)] = np.arange(len(crests))
     reach = round(PLANE_REACH_MM / BOX_STEP_MM)
@@ -218,7 +245,7 @@ def _choose_coplanar(
         facing.astype(np.float64),
         weight.astype(np.float64),
     )
-    return Sheets(points.where(fill >= least), points.where(fill >= FAINT_SHARE * least))
+    return points.where(fill >= least)
 
 
 def derivative_taps(sigma: float) -> npt.NDArray[np.float32]:

@@ -18,35 +18,26 @@ from qct.findings import FissureFit, Progress, no_progress
 from qct.flags import Flag
 from qct.kernels.fields import divide_by_fields
 from qct.regions import DENSE, N_LABELS, Fissure, Label, Side
+from qct.segment.borders import LungImage, fit_borders
 from qct.segment.fissures import (
     BOX_STEP_MM,
-    NO_SHEETS,
+    THICKEST_MM,
+    Evidence,
     LungBox,
-    Sheets,
     cut_lung_box,
-    find_sheet_points,
+    find_evidence,
 )
 from qct.segment.lung_frame import LungFrame, describe_shape
 from qct.segment.prior import FISSURES_OF, Prior, SidePrior, default_prior, size_features
-from qct.segment.surfaces import (
-    LATTICE_STEP_MM,
-    Lattice,
-    Surface,
-    correct_locally,
-    fit_modes,
-    place_surface,
-)
-from qct.segment.trust import FLAGS_OF_SUPPORT, judge, measure_coverage
+from qct.segment.surfaces import LATTICE_STEP_MM, Surface
+from qct.segment.trust import FLAGS_OF_SUPPORT
 from qct.volume import Volume
 
-METHOD = "fissure surfaces 1"
+METHOD = "fissure surfaces 2"
 """Name and version of this way to find the lobes; raised when results change."""
 
 LEAST_LUNG_ML = 100.0
 """A smaller lung is left undivided: the models know no such lung."""
-
-ABOVE_OBLIQUE_MM = 4.0
-"""Evidence of the horizontal fissure lies at least this far above the oblique one, in mm."""
 
 LEAST_LOBE_SHARE = 0.02
 """A lobe smaller than this share of its lung means that the fit went astray; the prior is used instead."""
@@ -176,6 +167,10 @@ class _Lung:
     volume_ml: float
     box: LungBox
 
+    def image(self, evidence: Evidence | None) -> LungImage:
+        """Return the lung with what it shows."""
+        return LungImage(self.side, self.box, self.frame, evidence)
+
     @property
     def frame(self) -> LungFrame:
         first = self.box.origin_mm / BOX_STEP_MM
@@ -216,11 +211,12 @@ def _divide_lung(
 ) -> list[FissureFit]:
     """Write the lobes of one lung into the labels; return how its fissures were found."""
     features = _describe(lung, model, frames)
-    borders = _fit_borders(lung, model, features, find_sheet_points(lung.box))
+    evidence = find_evidence(lung.box) if lung.spacing_mm.max() <= THICKEST_MM else None
+    borders = fit_borders(lung.image(evidence), model, features)
     part = labels[lung.native]
     lobes = _apply(part, lung, [border.surface for border in borders])
     if _smallest_share(lobes, lung.side) < LEAST_LOBE_SHARE:
-        borders = _fit_borders(lung, model, features, NO_SHEETS)
+        borders = fit_borders(lung.image(None), model, features)
         lobes = _apply(part, lung, [border.surface for border in borders])
     _absorb_islands(lobes, lung.side)
     part[...] = lobes
@@ -235,53 +231,6 @@ def _describe(
     shape = describe_shape(lung.box.mask, frame, (BOX_STEP_MM,) * 3, first)
     sizes = size_features(frame, frames.get(Side.RIGHT), frames.get(Side.LEFT))
     return model.features(shape, sizes)
-
-
-@dataclass(frozen=True)
-class _FittedBorder:
-    surface: Surface
-    fit: FissureFit
-
-
-def _fit_borders(
-    lung: _Lung, model: SidePrior, features: npt.NDArray[np.float64], sheets: Sheets
-) -> list[_FittedBorder]:
-    """Fit the oblique fissure, then the horizontal one above it."""
-    frame, lattice = lung.frame, Lattice.over(lung.box)
-    borders: list[_FittedBorder] = []
-    surprise = None
-    for fissure in FISSURES_OF[lung.side]:
-        above = borders[0].surface if borders else None
-        if above is not None:
-            sheets = _only_above(sheets, above)
-        shape = model.surfaces[fissure]
-        expected = model.predict(fissure, features, surprise)
-        coefficients = fit_modes(shape, expected, sheets.clear.thinned(), frame)
-        surface = place_surface(shape.field_of(coefficients), frame, lattice)
-        surface = correct_locally(surface, sheets.clear)
-        surprise = coefficients - expected
-        fit = judge(
-            fissure,
-            measure_coverage(surface, lung.box, sheets, above),
-            _mahalanobis(surprise, shape.covariance),
-        )
-        borders.append(_FittedBorder(surface, fit))
-    return borders
-
-
-def _only_above(sheets: Sheets, surface: Surface) -> Sheets:
-    """Keep the points that lie clearly above a surface."""
-    clear, faint = (
-        points.where(surface.heights(points.position_mm) > ABOVE_OBLIQUE_MM)
-        for points in (sheets.clear, sheets.faint)
-    )
-    return Sheets(clear, faint)
-
-
-def _mahalanobis(deviation: npt.NDArray[np.float64], covariance: npt.NDArray[np.float64]) -> float:
-    """RMS distance in standard deviations."""
-    standard = np.linalg.solve(np.linalg.cholesky(covariance), deviation)
-    return float(np.sqrt(np.mean(standard**2)))
 
 
 def _apply(

@@ -9,6 +9,7 @@ standard deviation along each axis, so that most lungs fill about ±2 along ever
 from dataclasses import dataclass
 from functools import cached_property
 
+import edt
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
@@ -17,10 +18,17 @@ FRAME_SPAN = 2.7
 """Half the edge of the cube on which fields are kept, in standard deviations of the lung."""
 
 SHAPE_GRID = 14
-"""Nodes per axis of the coarse occupancy that describes the shape of a lung."""
+"""Nodes per axis of the coarse field that describes the shape of a lung."""
 
-_SHAPE_SUPERSAMPLING = 2
-"""Samples per axis and node averaged into the coarse occupancy."""
+SHAPE_LIMIT = 0.5
+"""Distances from the lung's rim are cut at this, in units of the lung's size (some 20 mm)."""
+
+SHAPE_CLOSING_MM = 6.0
+"""Gaps up to twice this wide, in mm, do not count as rim: whether vessels and nodules are cut out of a mask
+says nothing about the shape of the lung."""
+
+SHAPE_STEP_MM = 3.0
+"""The rim is described on about this grid, in mm: that of the label maps the prior was learned from."""
 
 
 @dataclass(frozen=True)
@@ -126,21 +134,30 @@ def describe_shape(
     spacing_mm: npt.ArrayLike,
     first_index: npt.ArrayLike = 0,
 ) -> npt.NDArray[np.float32]:
-    """Return the (S, S, S) share of lung around every node of the coarse grid, S = `SHAPE_GRID`.
+    """Return the (S, S, S) distance from the rim of a lung, negative inside, S = `SHAPE_GRID`.
 
-    Samples `_SHAPE_SUPERSAMPLING` positions per node and axis, so that the description does not hang on
-    single voxels.
+    In units of the lung's size, cut at `SHAPE_LIMIT`.
     """
-    fine = SHAPE_GRID * _SHAPE_SUPERSAMPLING
-    occupied = sample_grid(
-        mask.astype(np.float32),
-        frame.node_axes_mm(fine),
-        spacing_mm,
-        first_index,
-        mode="constant",
+    spacing = np.asarray(spacing_mm, np.float64)
+    stride = np.maximum(1, np.rint(SHAPE_STEP_MM / spacing)).astype(int)
+    coarse_mm = spacing * stride
+    # Room on every side, so that the distance does not depend on how closely the mask was cut out.
+    room = np.ceil(SHAPE_LIMIT * frame.scale_mm / coarse_mm).astype(int) + 1
+    lung = np.pad(mask[tuple(slice(None, None, n) for n in stride)], [(n, n) for n in room])
+    thick = _distance(~lung, coarse_mm) <= SHAPE_CLOSING_MM
+    closed = _distance(thick, coarse_mm) > SHAPE_CLOSING_MM
+    signed = _distance(~closed, coarse_mm) - _distance(closed, coarse_mm)
+    first = np.asarray(first_index, np.float64) / stride - room
+    sampled = sample_grid(signed, frame.node_axes_mm(SHAPE_GRID), coarse_mm, first)
+    cut: npt.NDArray[np.float32] = np.clip(sampled / frame.scale_mm, -SHAPE_LIMIT, SHAPE_LIMIT)
+    return cut.astype(np.float32)
+
+
+def _distance(
+    mask: npt.NDArray[np.bool_], spacing_mm: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Distance of every voxel of a mask from the rest, in mm."""
+    found: npt.NDArray[np.float32] = edt.edt(
+        mask, anisotropy=tuple(spacing_mm), parallel=1, black_border=False
     )
-    blocks = occupied.reshape((SHAPE_GRID, _SHAPE_SUPERSAMPLING) * 3)
-    coarse: npt.NDArray[np.float32] = blocks.mean(axis=(1, 3, 5), dtype=np.float64).astype(
-        np.float32
-    )
-    return coarse
+    return found

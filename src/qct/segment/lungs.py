@@ -43,6 +43,9 @@ DENSE_CAVEAT_PERCENT = 1.0
 FLUID_ML = 20.0
 """Fluid between lung and ribs that a reader has to know of."""
 
+HIGH_BASE_MM = 45.0
+"""The bases of two healthy lungs lie within 30 mm of each other in height."""
+
 SMALLEST_AIRWAY_ML = 12.0
 """Trachea and main bronchi of an adult hold more."""
 
@@ -144,6 +147,7 @@ def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
         "airway_leak_cut": airway.leaked if airway else None,
         "right_fluid_ml": airless.fluid_ml[RIGHT],
         "left_fluid_ml": airless.fluid_ml[LEFT],
+        "left_base_mm": airless.left_base_mm,
     }
     return _described(volume, labels, native, airway, method)
 
@@ -289,6 +293,8 @@ def _described(
         flags.add(Flag.TRUNCATED_LUNG)
     if max(method["right_dense_percent"], method["left_dense_percent"]) >= DENSE_CAVEAT_PERCENT:
         flags.add(Flag.DENSE_LUNG)
+    if abs(method["left_base_mm"] or 0.0) > HIGH_BASE_MM:
+        flags.add(Flag.LUNG_BASE_HIGH)
     if max(method["right_fluid_ml"], method["left_fluid_ml"]) >= FLUID_ML:
         flags.add(Flag.PLEURAL_FLUID)
     if method["gas_removed_ml"] > 0:

@@ -62,10 +62,13 @@ class Airless:
         Parts of the lungs.
     fluid_ml : mapping
         `RIGHT` and `LEFT` to what was found and left out, being as dark as fluid.
+    left_base_mm : float
+        How much higher the base of the left lung lies than that of the right; None without both.
     """
 
     dense: dict[int, Mask]
     fluid_ml: dict[int, float] = field(default_factory=lambda: {RIGHT: 0.0, LEFT: 0.0})
+    left_base_mm: float | None = None
 
 
 def close_lung(aerated: Mask, blocks: Blocks) -> Mask:
@@ -112,7 +115,10 @@ def find_airless(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float) ->
         for axis, factor in enumerate(factors):
             spots = np.repeat(spots, factor, axis).take(range(sides.shape[axis]), axis)
         dense[side] = spots & (sides != RIGHT + LEFT - side)
-    return Airless(dense, fluid_ml)
+    left, right = wall.base(LEFT), wall.base(RIGHT)
+    if left is None or right is None:
+        return Airless(dense, fluid_ml)
+    return Airless(dense, fluid_ml, (left - right) * coarse.spacing_mm[0])
 
 
 def _spots(coarse: Blocks, lung: Mask, wall: ChestWall, side: int) -> tuple[Mask, float]:

@@ -27,7 +27,7 @@ from qct.segment.lung_frame import FRAME_SPAN, SHAPE_GRID, LungFrame
 FIELD_GRID = 28
 """Nodes per axis of a fissure field: 9 to 14 mm apart in an adult lung."""
 
-FORMAT: Final = "qct fissure prior 1"
+FORMAT: Final = "qct fissure prior 2"
 """Stands in the metadata of a prior file."""
 
 FEATURE_LIMIT_SD = 4.0

@@ -1,9 +1,8 @@
 """Fit a fissure surface to points on sheets.
 
-First the mode coefficients of the prior: iteratively reweighted least squares, with a robust (Geman-McClure)
-weight that narrows from centimetres to millimetres, so that far noise lets go of the surface step by step
-(Geman and McClure 1987). Then a local correction that the modes cannot express: Gaussian-process regression
-on the distances that are left.
+The mode coefficients of the prior come from iteratively reweighted least squares, with a robust
+(Geman-McClure) weight that narrows from centimetres to millimetres, so that far noise lets go of the surface
+step by step (Geman and McClure 1987). What the modes cannot express is left to `qct.segment.bend`.
 """
 
 from dataclasses import dataclass
@@ -35,49 +34,6 @@ NARROWEST_DATUM_MM = 2.5
 
 LATTICE_STEP_MM = 4.0
 """Node distance of the fields that divide the lung, in mm: half of the finest correction."""
-
-CELL_MM = 5.0
-"""Points are averaged in cells of this size, in mm, before the local correction."""
-
-LEAST_IN_CELL = 4
-"""Points that a cell needs."""
-
-MOST_CELLS = 700
-"""Cells that the local correction may use; the heaviest are taken."""
-
-LEAST_CELLS = 10
-"""Fewer cells do not move the surface."""
-
-CORRECTION_BAND_MM = 20.0
-"""The correction reaches this far from the surface, in mm."""
-
-CELL_NOISE_MM = 1.2
-"""Expected error of a cell's mean distance, in mm."""
-
-FULL_CELL_WEIGHT = 12.0
-"""Weight of the points in a cell that a well seen fissure crosses; with less, its noise is larger."""
-
-CELL_OUTLIER_MM = 1.5
-"""Residual of a cell, in mm, at which its weight halves."""
-
-
-@dataclass(frozen=True)
-class Correction:
-    """One round of the local correction: which points, how far-reaching, how large (all mm)."""
-
-    reach_mm: float
-    length_mm: float
-    size_mm: float
-
-
-CORRECTIONS = (
-    Correction(reach_mm=6.0, length_mm=14.0, size_mm=5.0),
-    Correction(reach_mm=4.0, length_mm=8.0, size_mm=3.0),
-)
-"""From coarse to fine."""
-
-_INLIER_COSINE = 0.8
-"""Sheets that a correction follows are turned at most this far (37 degrees) from the surface."""
 
 
 @dataclass(frozen=True)
@@ -145,15 +101,6 @@ class Surface:
         slopes: Any = np.gradient(self.field_mm, LATTICE_STEP_MM)
         return np.stack(slopes).astype(np.float32)
 
-    def measure(
-        self, points: SheetPoints
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the signed distance in mm of points, and the cosine between their sheet and the surface."""
-        gradient = self.gradient()
-        nodes = self.lattice.to_nodes(points.position_mm)
-        slope = sample_fields(gradient, nodes)
-        return _distance(self.heights(points.position_mm), slope, points.normal)
-
 
 def _distance(
     height: npt.NDArray[np.float64],
@@ -193,14 +140,16 @@ def fit_modes(
     for sigma in FIT_SIGMAS_MM:
         slope = sample_fields(_gradient(model.field_of(coefficients), frame), nodes)
         steepness = np.sqrt((slope**2).sum(axis=1)) + 1e-6
-        height = basis[:, 0] + basis[:, 1:] @ coefficients
+        height = basis[:, 0] + np.einsum("nk,k->n", basis[:, 1:], coefficients)
         distance, cosine = _distance(height, slope, points.normal)
         weight = points.weight * _robust_weight(distance, cosine, sigma)
         weight /= POINTS_PER_DATUM * max(sigma, NARROWEST_DATUM_MM) ** 2
         rows = basis / steepness[:, None]
         weighted = rows[:, 1:] * weight[:, None]
-        normal_matrix = weighted.T @ rows[:, 1:] + precision
-        right_side = precision @ expected - weighted.T @ rows[:, 0]
+        # Not the BLAS: its threads wait for each other longer than these small products take.
+        products = np.einsum("nk,nl->kl", weighted, rows)
+        normal_matrix = products[:, 1:] + precision
+        right_side = precision @ expected - products[:, 0]
         coefficients = np.linalg.solve(normal_matrix, right_side)
     return coefficients
 
@@ -235,98 +184,51 @@ def place_surface(field: npt.NDArray[np.float32], frame: LungFrame, lattice: Lat
     return Surface(lattice, on_lattice * np.float32(frame.scale_mm))
 
 
-# --- the local correction -------------------------------------------------------------------------
-
-
-def correct_locally(
-    surface: Surface, points: SheetPoints, rounds: tuple[Correction, ...] = CORRECTIONS
-) -> Surface:
-    """Bend a surface onto the points close to it."""
-    for correction in rounds:
-        surface = _correct_once(surface, points, correction)
-    return surface
-
-
-def _correct_once(surface: Surface, points: SheetPoints, correction: Correction) -> Surface:
-    distance, cosine = surface.measure(points)
-    chosen = (np.abs(distance) < correction.reach_mm) & (cosine > _INLIER_COSINE)
-    origin = (
-        surface.lattice.origin_mm
-    )  # cells move with the lung: a crop of the scan changes nothing
-    cells = _average_in_cells(points.where(chosen), distance[chosen], origin)
-    if len(cells.offset_mm) < LEAST_CELLS:
-        return surface
-    return _shift(surface, cells.centre_mm, _solve_weights(cells, correction), correction)
+# --- the border -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Cells:
-    """(M, 3) centres, (M,) mean distances and (M,) noise variances of the fullest cells, in mm."""
+class Border:
+    """The part of a surface inside the lung that parts two lobes.
 
-    centre_mm: npt.NDArray[np.float64]
-    offset_mm: npt.NDArray[np.float64]
-    noise_mm2: npt.NDArray[np.float64]
+    Attributes
+    ----------
+    position_mm : (N, 3) float64
+        Grid millimetres.
+    area_mm2 : (N,) float64
+        Area that each point stands for.
+    """
 
-
-def _average_in_cells(
-    points: SheetPoints,
-    distance: npt.NDArray[np.float64],
-    origin_mm: npt.NDArray[np.float64],
-) -> _Cells:
-    """Average the points in cells, by weight."""
-    if not len(points):
-        return _Cells(np.zeros((0, 3)), np.zeros(0), np.zeros(0))
-    cell = np.floor((points.position_mm - origin_mm) / CELL_MM).astype(np.int64)
-    _, of_cell = np.unique(cell, axis=0, return_inverse=True)
-    of_cell = of_cell.ravel()
-    count = np.bincount(of_cell)
-    total = np.bincount(of_cell, points.weight)
-    columns = [*points.position_mm.T, distance]
-    means = np.stack([np.bincount(of_cell, points.weight * v) / total for v in columns], axis=1)
-    full = np.flatnonzero(count >= LEAST_IN_CELL)
-    heaviest = full[np.argsort(-total[full], kind="stable")[:MOST_CELLS]]
-    noise = CELL_NOISE_MM**2 * np.maximum(1.0, FULL_CELL_WEIGHT / total[heaviest])
-    return _Cells(means[heaviest, :3], means[heaviest, 3], noise)
+    position_mm: npt.NDArray[np.float64]
+    area_mm2: npt.NDArray[np.float64]
 
 
-def _covariance(
-    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], correction: Correction
-) -> npt.NDArray[np.float64]:
-    """Squared-exponential covariance of the correction between two sets of points, in mm²."""
-    square = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2)
-    covariance: npt.NDArray[np.float64] = correction.size_mm**2 * np.exp(
-        -0.5 * square / correction.length_mm**2
-    )
-    return covariance
+def trace_border(surface: Surface, box: LungBox, above: Surface | None = None) -> Border:
+    """Return the border that a surface draws in a lung; with `above`, only its part above that surface.
+
+    Points are the crossings of the surface with the edges of its lattice. A surface with unit normal n crosses
+    (abs(nz) + abs(ny) + abs(nx)) / step² edges per area, which gives each crossing its area.
+    """
+    positions = np.concatenate([_crossings(surface, axis) for axis in range(3)])
+    slopes = np.moveaxis(surface.gradient(), 0, -1)
+    nearest = np.rint(surface.lattice.to_nodes(positions)).astype(int)
+    normal = slopes[tuple(nearest.T)]
+    normal = normal / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9)
+    area = LATTICE_STEP_MM**2 / np.maximum(np.abs(normal).sum(axis=1), 1.0)
+    kept = box.holds(positions)
+    if above is not None:
+        kept &= above.heights(positions) > 0
+    return Border(positions[kept], area[kept].astype(np.float64))
 
 
-def _solve_weights(cells: _Cells, correction: Correction) -> npt.NDArray[np.float64]:
-    """Regress the offsets, then once more with outlying cells held at arm's length."""
-    covariance = _covariance(cells.centre_mm, cells.centre_mm, correction)
-    weights = np.linalg.solve(covariance + np.diag(cells.noise_mm2), cells.offset_mm)
-    left = cells.offset_mm - covariance @ weights
-    trust = 1 / (1 + (left / CELL_OUTLIER_MM) ** 2)
-    loose = covariance + np.diag(cells.noise_mm2 / np.maximum(trust**2, 1e-2))
-    return np.asarray(np.linalg.solve(loose, cells.offset_mm), np.float64)
-
-
-def _shift(
-    surface: Surface,
-    centres: npt.NDArray[np.float64],
-    weights: npt.NDArray[np.float64],
-    correction: Correction,
-) -> Surface:
-    """Add the correction to the field, near the surface."""
-    field = surface.field_mm
-    steepness = np.sqrt((surface.gradient() ** 2).sum(axis=0))
-    near = np.abs(field) < CORRECTION_BAND_MM
-    nodes = np.argwhere(near) * LATTICE_STEP_MM + surface.lattice.origin_mm
-    shift = np.concatenate(
-        [
-            _covariance(some, centres, correction) @ weights
-            for some in np.array_split(nodes, max(1, len(nodes) // 2000))
-        ]
-    )
-    moved = field.copy()
-    moved[near] -= (shift * steepness[near]).astype(np.float32)
-    return Surface(surface.lattice, moved)
+def _crossings(surface: Surface, axis: int) -> npt.NDArray[np.float64]:
+    field = np.moveaxis(surface.field_mm, axis, 0).astype(np.float64)
+    before, after = field[:-1], field[1:]
+    crossed = (before > 0) != (after > 0)
+    share = before[crossed] / (before[crossed] - after[crossed])
+    nodes = np.argwhere(crossed).astype(np.float64)
+    nodes[:, 0] += share
+    order = [axis, *(other for other in range(3) if other != axis)]
+    placed = np.empty_like(nodes)
+    placed[:, order] = nodes
+    return placed * LATTICE_STEP_MM + surface.lattice.origin_mm

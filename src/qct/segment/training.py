@@ -33,10 +33,10 @@ from qct.segment.prior import (
 N_MODES = 20
 """Modes per fissure; with the field grid this keeps the file below 2 MB."""
 
-N_SHAPE_MODES = 40
+N_SHAPE_MODES = 60
 """Modes of the lung shape that the prediction may use."""
 
-RIDGE = 10.0
+RIDGE = 30.0
 """Strength of the ridge penalty, in cases; chosen by cross-validation among 10, 30 and 100."""
 
 FIELD_LIMIT = 0.8

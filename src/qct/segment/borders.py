@@ -1,0 +1,131 @@
+"""Fit the borders of the lobes of one lung, the oblique fissure first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qct.findings import FissureFit
+from qct.regions import Side
+from qct.segment.bend import bend
+from qct.segment.completeness import measure_completeness
+from qct.segment.fissures import NO_POINTS, Evidence, LungBox
+from qct.segment.follow import Trace, follow
+from qct.segment.lung_frame import LungFrame
+from qct.segment.prior import FISSURES_OF, SidePrior, SurfacePrior
+from qct.segment.surfaces import Lattice, Surface, fit_modes, place_surface, trace_border
+from qct.segment.trust import judge, measure_coverage
+from qct.segment.unroll import Chart, Slab, chart_of, unroll
+
+ABOVE_OBLIQUE_MM = 4.0
+"""Evidence of the horizontal fissure lies at least this far above the oblique one, in mm."""
+
+FOLLOW_REACH_MM = (26.0, 20.0, 14.0)
+"""How far from the fitted surface the fissure is looked for, in mm, round by round: at first as far as shapes
+are off (p90 14 to 18 mm)."""
+
+
+@dataclass(frozen=True)
+class LungImage:
+    """One lung as the fit sees it.
+
+    Attributes
+    ----------
+    evidence : Evidence or None
+        None where nothing is to be followed: the prior alone decides.
+    """
+
+    side: Side
+    box: LungBox
+    frame: LungFrame
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True)
+class FittedBorder:
+    """A border, and how far it is to be trusted."""
+
+    surface: Surface
+    fit: FissureFit
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """A fitted surface, and what the image shows along it, if anything was looked for."""
+
+    coefficients: npt.NDArray[np.float64]
+    surface: Surface
+    chart: Chart | None = None
+    slab: Slab | None = None
+    trace: Trace | None = None
+
+
+def fit_borders(
+    lung: LungImage, model: SidePrior, features: npt.NDArray[np.float64]
+) -> list[FittedBorder]:
+    """Fit the oblique fissure, then the horizontal one above it."""
+    borders: list[FittedBorder] = []
+    surprise = None
+    for fissure in FISSURES_OF[lung.side]:
+        above = borders[0].surface if borders else None
+        shape = model.surfaces[fissure]
+        expected = model.predict(fissure, features, surprise)
+        found = _fit(lung, shape, expected, above)
+        surprise = found.coefficients - expected
+        fit = judge(
+            fissure,
+            measure_coverage(found.chart, found.trace),
+            _mahalanobis(surprise, shape.covariance),
+            measure_completeness(found.slab) if found.slab else None,
+        )
+        borders.append(FittedBorder(found.surface, fit))
+    return borders
+
+
+def _fit(
+    lung: LungImage,
+    shape: SurfacePrior,
+    expected: npt.NDArray[np.float64],
+    above: Surface | None,
+) -> _Followed:
+    """Fit the modes to what is clear, then bend the surface step by step onto what goes on from there."""
+    if lung.evidence is None:
+        return _placed(lung, shape, expected, above)
+    clear = lung.evidence.points
+    if above is not None:
+        clear = clear.where(above.heights(clear.position_mm) > ABOVE_OBLIQUE_MM)
+    coefficients = fit_modes(shape, expected, clear.thinned(), lung.frame)
+    found = _placed(lung, shape, coefficients, above)
+    followed, slab, trace = NO_POINTS, None, None
+    for reach_mm in FOLLOW_REACH_MM:
+        if found.chart is None:
+            return found
+        chart = found.chart.raised(bend(found.chart, followed), lung.box, above)
+        slab = unroll(chart, lung.box, lung.evidence.usable, reach_mm)
+        trace = follow(slab)
+        followed = trace.points()
+        points = clear.joined(followed).thinned()
+        coefficients = fit_modes(shape, expected, points, lung.frame)
+        found = _placed(lung, shape, coefficients, above)
+    if found.chart is None:
+        return found
+    chart = found.chart.raised(bend(found.chart, followed), lung.box, above)
+    surface = chart.field(Lattice.over(lung.box))
+    return _Followed(coefficients, surface, chart, slab, trace)
+
+
+def _placed(
+    lung: LungImage,
+    shape: SurfacePrior,
+    coefficients: npt.NDArray[np.float64],
+    above: Surface | None,
+) -> _Followed:
+    surface = place_surface(shape.field_of(coefficients), lung.frame, Lattice.over(lung.box))
+    border = trace_border(surface, lung.box, above)
+    return _Followed(coefficients, surface, chart_of(surface, lung.box, border, above))
+
+
+def _mahalanobis(deviation: npt.NDArray[np.float64], covariance: npt.NDArray[np.float64]) -> float:
+    """RMS distance in standard deviations."""
+    standard = np.linalg.solve(np.linalg.cholesky(covariance), deviation)
+    return float(np.sqrt(np.mean(standard**2)))
