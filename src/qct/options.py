@@ -10,7 +10,7 @@ from qct.errors import OptionError
 PROFILES = ("default", "le", "cip", "cip_histogram", "pyradiomics")
 """Named sets of definitions; see docs/metrics.md."""
 
-SEGMENTERS = ("surfaces",)
+SEGMENTERS = ("surfaces", "lungmask", "totalsegmentator")
 """Who finds lungs and lobes: ``surfaces`` fits fissure surfaces, without a network; the others are
 networks of other people, which are installed apart (extras of the same name)."""
 

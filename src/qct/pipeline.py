@@ -11,13 +11,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from qct import __version__
-from qct.findings import Analysis, Change, Progress, no_progress
+from qct.findings import Analysis, Change, Progress, Scan, Segmentation, no_progress
 from qct.options import Options
 from qct.order import Order
 from qct.signature import Signature, SignedStatement
 
 if TYPE_CHECKING:
-    from qct.findings import Scan
     from qct.interpret import Outlook
     from qct.read import Survey
     from qct.report import Document
@@ -35,6 +34,7 @@ def analyze(
     *,
     options: Options | None = None,
     labels: Path | None = None,
+    lungs: Path | None = None,
     gate: Path | None = None,
     order: Order | None = None,
     priors: Sequence[Path] = (),
@@ -50,6 +50,8 @@ def analyze(
         Settings; defaults where left out.
     labels : Path, optional
         A segmentation to measure with, instead of finding the regions.
+    lungs : Path, optional
+        Lungs that a person has corrected; the lobes are fitted into them.
     gate : Path, optional
         A site's own rules for what a scan is good enough for (docs/gate.md).
     order : Order, optional
@@ -79,8 +81,6 @@ def analyze(
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
-    from qct.segment import segment
-    from qct.segment.imported import import_segmentation
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
@@ -92,10 +92,7 @@ def analyze(
         scan = completed(scan, options)
         _check_order(order, scan)
     with clock.stage("segment", "segmenting") as told:
-        if labels is not None:
-            segmentation = import_segmentation(labels, scan)
-        else:
-            segmentation = segment(scan.volume, options=options, progress=told)
+        segmentation = _segmented(scan, options, labels, lungs, told)
     with clock.stage("measure", "measuring") as told:
         counted = measure(
             scan.volume,
@@ -182,6 +179,37 @@ def comparison_files(changes: Sequence[Change], profile: str) -> dict[str, bytes
         "comparison.csv": comparison_csv(changes, profile).encode(),
         "comparison.json": comparison_json(changes, profile).encode(),
     }
+
+
+def segment_only(
+    path: Path,
+    *,
+    options: Options | None = None,
+    labels: Path | None = None,
+    lungs: Path | None = None,
+    progress: Progress = no_progress,
+) -> tuple[Scan, Segmentation]:
+    """Read and segment one scan; arguments and errors as of `analyze`."""
+    from qct.read import read_scan
+
+    options = options or Options()
+    _use_threads(options.threads)
+    scan = read_scan(path, series_uid=options.series_uid, progress=progress)
+    return scan, _segmented(scan, options, labels, lungs, progress)
+
+
+def _segmented(
+    scan: Scan, options: Options, labels: Path | None, lungs: Path | None, progress: Progress
+) -> Segmentation:
+    from qct.segment import segment
+    from qct.segment.edited import with_lungs
+    from qct.segment.imported import import_segmentation
+
+    if labels is not None:
+        found = import_segmentation(labels, scan)
+    else:
+        found = segment(scan.volume, options=options, progress=progress)
+    return found if lungs is None else with_lungs(found, lungs, scan)
 
 
 def inspect(

@@ -22,6 +22,7 @@ from qct.errors import QctError
 COMMANDS = (
     "analyze",
     "inspect",
+    "segment",
     "batch",
     "cohort",
     "export",

@@ -31,7 +31,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--force", action="store_true", help="replace results already there")
     parser.add_argument("--series", metavar="UID", help="measure this series, whatever the ranking")
     parser.add_argument("--profile", choices=PROFILES, default=default.profile)
-    parser.add_argument("--segmenter", choices=SEGMENTERS, default=default.segmenter)
+    add_segmentation_to(parser)
     parser.add_argument(
         "--laa",
         type=int,
@@ -61,15 +61,6 @@ def add_to(commands: Any) -> None:
     )
     add_person_to(parser)
     add_acquisition_to(parser)
-    parser.add_argument(
-        "--weights", metavar="PATH", help="weights of the network, for places without a network"
-    )
-    parser.add_argument(
-        "--allow-download", action="store_true", help="let a network fetch its weights"
-    )
-    parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="measure these regions (SEG, NIfTI, NRRD, MHA)"
-    )
     add_report_to(parser)
     parser.add_argument(
         "--threads", type=int, default=default.threads, help="threads to use; 0 means every core"
@@ -82,6 +73,26 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print analysis.json on stdout")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(run=run)
+
+
+def add_segmentation_to(parser: argparse.ArgumentParser) -> None:
+    """Declare who finds the regions, and what a person has to say about them."""
+    parser.add_argument("--segmenter", choices=SEGMENTERS, default=Options().segmenter)
+    parser.add_argument(
+        "--weights", metavar="PATH", help="weights of the network, for places without a network"
+    )
+    parser.add_argument(
+        "--allow-download", action="store_true", help="let a network fetch its weights"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="measure these regions (SEG, NIfTI, NRRD, MHA)"
+    )
+    parser.add_argument(
+        "--lungs",
+        type=Path,
+        metavar="FILE",
+        help="corrected lungs, for the lobes to be fitted into",
+    )
 
 
 def add_person_to(parser: argparse.ArgumentParser) -> None:
@@ -177,6 +188,7 @@ def run(args: argparse.Namespace) -> int:
             args.scan,
             options=options,
             labels=args.labels,
+            lungs=args.lungs,
             gate=args.gate,
             order=order,
             priors=args.prior,
