@@ -190,10 +190,11 @@ def segment_only(
     progress: Progress = no_progress,
 ) -> tuple[Scan, Segmentation]:
     """Read and segment one scan; arguments and errors as of `analyze`."""
+    from qct.kernels.compiled import limit_threads
     from qct.read import read_scan
 
     options = options or Options()
-    _use_threads(options.threads)
+    limit_threads(options.threads)
     scan = read_scan(path, series_uid=options.series_uid, progress=progress)
     return scan, _segmented(scan, options, labels, lungs, progress)
 
