@@ -7,7 +7,8 @@
     │   ├── SeriesRefusedError     there are series, none may be measured
     │   ├── GeometryError          slices that do not make one regular volume
     │   ├── PixelError             pixel data that cannot be decoded or calibrated
-    │   └── IdentityError          more than one patient or study where one was meant
+    │   ├── IdentityError          more than one patient or study where one was meant
+    │   └── NotReachedError        a URL that does not answer
     ├── SegmentError       the image does not show what has to be found          exit 4
     │   └── NoLungsError           no lungs
     ├── SignedError        a signed report was to be changed, or an unsigned one amended   exit 5
@@ -70,6 +71,10 @@ class PixelError(ReadError):
 
 class IdentityError(ReadError):
     """More than one patient, study or frame of reference where one was meant."""
+
+
+class NotReachedError(ReadError):
+    """What lies at a URL cannot be listed or fetched; trying again later may help."""
 
 
 class SegmentError(QctError):

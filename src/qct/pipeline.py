@@ -76,6 +76,7 @@ def analyze(
     from qct.export.restore import result_of, saved_result
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
+    from qct.kernels.compiled import limit_threads
     from qct.measure import Extras, calibrate, measure
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
@@ -83,7 +84,7 @@ def analyze(
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
-    _use_threads(options.threads)
+    limit_threads(options.threads)
     rules = site_gate(gate) if gate is not None else None
     clock = _Clock(progress)
     with clock.stage("read", "reading") as told:
@@ -129,7 +130,9 @@ def analyze(
         order=order,
     )
     if earlier:
-        analysis = replace(analysis, changes=trend([*earlier, result_of(analysis)]))
+        changes = trend([*earlier, result_of(analysis)])
+        statements = draft(measured, usual, changes)
+        analysis = replace(analysis, changes=changes, statements=statements)
     return analysis
 
 
@@ -187,10 +190,11 @@ def segment_only(
     progress: Progress = no_progress,
 ) -> tuple[Scan, Segmentation]:
     """Read and segment one scan; arguments and errors as of `analyze`."""
+    from qct.kernels.compiled import limit_threads
     from qct.read import read_scan
 
     options = options or Options()
-    _use_threads(options.threads)
+    limit_threads(options.threads)
     scan = read_scan(path, series_uid=options.series_uid, progress=progress)
     return scan, _segmented(scan, options, labels, lungs, progress)
 
@@ -281,7 +285,7 @@ def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Anal
         views=take_views(scan.volume, labels),
         projections=project(scan.volume, labels),
         surfaces=render(scan.volume, labels),
-        statements=draft(analysis.measured, analysis.references),
+        statements=draft(analysis.measured, analysis.references, analysis.changes),
     )
 
 
@@ -486,17 +490,6 @@ class _Clock:
         yield told
         self.timings_s[name] = round(perf_counter() - start, 3)
         self._before = before + share
-
-
-def _use_threads(threads: int) -> None:
-    """Limit the kernels to `threads`; 0 leaves every core."""
-    import numba
-
-    from qct.kernels.compiled import limit_threads
-
-    limit_threads(threads)
-    most = numba.config.NUMBA_NUM_THREADS
-    numba.set_num_threads(min(threads or most, most))
 
 
 def _software() -> dict[str, str]:

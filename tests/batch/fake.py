@@ -1,5 +1,6 @@
 """A stand-in for measuring, to be named as ``fake:measure``: what it does stands in the study's files."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,6 +8,10 @@ import signal
 import time
 
 from qct.errors import NoLungsError
+
+
+def _no_space(descriptor):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def measure(path, options, progress):
@@ -28,7 +33,9 @@ def measure(path, options, progress):
         time.sleep(3600)
     if "nolungs" in text:
         raise NoLungsError("no lungs", hint="Send a chest.")
-    time.sleep(0.02)
+    time.sleep(0.6 if "slow" in text else 0.02)
+    if options.series_uid == "full":  # stands for a disk that has filled up
+        os.fsync = _no_space
     number = int(hashlib.sha256(content).hexdigest()[:6], 16) / 7
     numbers = {"volume_ml": {"value": number, "unit": "mL", "status": "reported", "flags": []}}
     analysis = {"regions": {"whole_lung": numbers}, "verdict": {"overall": "reported"}}

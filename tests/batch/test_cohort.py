@@ -15,6 +15,19 @@ def test_repeatability_of_pairs_that_differ_by_a_constant():
     assert one.low95 < one.coefficient < one.high95
 
 
+def test_repeatability_of_a_worked_example():
+    """Differences 2, -1, 0 and 3: their mean is 1, their squares sum to 14, worked out by hand."""
+    one = repeatability([[10.0, 12.0], [20.0, 19.0], [15.0, 15.0], [30.0, 33.0]])
+    assert (one.n_subjects, one.n_scans, one.bias) == (4, 8, 1)
+    spread = 1.959964 * (10 / 3) ** 0.5  # squared deviations 1 + 4 + 1 + 4, divided by 3
+    assert one.limits == pytest.approx((1 - spread, 1 + spread))
+    assert one.within_sd == pytest.approx((14 / 8) ** 0.5)
+    assert one.coefficient == pytest.approx(1.959964 * 2**0.5 * 1.75**0.5)
+    # chi-squared with 4 degrees of freedom: 0.48442 and 11.14329 (printed tables)
+    assert one.low95 == pytest.approx(one.coefficient * (4 / 11.14329) ** 0.5, rel=1e-4)
+    assert one.high95 == pytest.approx(one.coefficient * (4 / 0.48442) ** 0.5, rel=1e-4)
+
+
 def test_one_repeated_subject_is_too_few():
     assert repeatability([[1.0, 2.0], [3.0]]) is None
 

@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 from tests.report.sample import PATIENT, measured
 
+from qct.findings import Change, Point
 from qct.flags import Status
 from qct.interpret import draft, references
+from qct.interpret.change import CHANGED, NOT_COMPARABLE, WITHIN
 from qct.interpret.statements import load_rules
 from qct.report.wording import languages, load_wording
 
@@ -28,12 +30,15 @@ def test_keys_of_rules_are_unique():
 @pytest.mark.parametrize("language", languages())
 def test_every_template_has_its_words(language):
     say = load_wording(language)
+    more = dict.fromkeys(("usual", "why", "difference", "since", "reason"), "x")
     filled = {f"{name}{n}": "x" for name in ("value", "region", "label") for n in (1, 2, 3)}
     for rule in load_rules():
         stands = ("below", "within", "above", "alone") if rule.compares else ("",)
+        if rule.changes:
+            stands = tuple(one.replace(" ", "_") for one in (CHANGED, WITHIN, NOT_COMPARABLE))
         for one in stands:
             key = f"statements.{rule.template}" + (f"_{one}" if one else "")
-            assert say(key, usual="x", why="x", **filled)
+            assert say(key, **more, **filled)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +79,20 @@ def test_a_withheld_number_makes_one_statement_that_it_is_withheld():
 
 def test_nothing_is_said_of_nothing():
     assert draft(()) == ()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "template"),
+    [(CHANGED, "change_changed"), (WITHIN, "change_within_repeatability")],
+)
+def test_a_change_is_told_with_its_verdict(verdict, template):
+    points = (Point("a", "2022-03-05", 8.0), Point("b", "2024-03-05", 12.34))
+    change = Change(
+        region="whole_lung",
+        quantity="laa950_percent",
+        points=points,
+        difference=4.34,
+        verdict=verdict,
+    )
+    told = {one.key: one.template for one in draft(measured(), (), (change,))}
+    assert told["change_low_attenuation"] == template

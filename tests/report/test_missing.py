@@ -8,6 +8,7 @@ import pytest
 from tests.report.sample import ACQUISITION, PATIENT, make_analysis
 
 from qct.acquisition import Acquisition, Patient, Study
+from qct.findings import Change, Point
 from qct.order import Order, Smoking, Spirometry
 from qct.report import build, write_html, write_pdf, write_text
 from qct.report.document import Facts, Figure, Heading, Table
@@ -104,3 +105,39 @@ def test_page_one_has_the_gate_the_headlines_the_draft_and_the_map():
     table = next(block for block in document.blocks if isinstance(block, Table))
     assert len(table.rows) == len(HEADLINES) == 5
     assert sum(isinstance(block, Figure) for block in document.flat()) == 4
+
+
+def compared(verdict, difference, why=""):
+    """Return a change of LAA-950 over three scans."""
+    days = (("A", "2021-05-02", 8.1), ("B", "2022-05-02", 9.9), ("C", "2024-03-05", 12.34))
+    return Change(
+        region="whole_lung",
+        quantity="laa950_percent",
+        points=tuple(Point(*day) for day in days),
+        difference=difference,
+        least_change=3.7,
+        verdict=verdict,
+        why=why,
+        slope_per_year=1.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (compared("changed", 4.24), "+4.2, changed"),
+        (compared("within repeatability", -1.0), "−1.0, within repeatability"),
+        (compared("not comparable", None, "The kernels differ."), "The kernels differ."),
+    ],
+)
+def test_what_changed_stands_on_page_one_and_in_a_section_of_its_own(change, words):
+    text = write_text(build(replace(ANALYSIS, changes=(change,)))).decode()
+    assert words in text
+    assert "2021-05-02, 2022-05-02" in text
+    assert "OVER TIME" in text
+
+
+def test_without_earlier_scans_page_one_says_so_and_no_section_stands_empty():
+    text = write_text(build(ANALYSIS)).decode()
+    assert "none compared" in text
+    assert "OVER TIME" not in text

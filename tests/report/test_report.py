@@ -169,7 +169,7 @@ def test_every_flag_view_and_projection_has_its_words():
 def test_the_operator_of_the_profile_is_printed_in_headers_and_method():
     text = text_of_pdf(build(make_analysis(options=Options(profile="le"))))
     assert f"<= {MINUS}950 HU" in text
-    assert "HU <= -950." in text
+    assert f"HU <= {MINUS}950." in text
 
 
 def test_every_page_says_whose_report_it_is(document):
@@ -209,3 +209,14 @@ def test_where_laa_is_withheld_no_picture_shows_it():
         for block in build(make_analysis()).flat()
         if isinstance(block, Figure) and block.name == "views"
     )
+
+
+def test_the_pdf_is_for_archives_tagged_and_names_nobody_in_its_metadata(document):
+    pdf = pymupdf.open(stream=write_pdf(document), filetype="pdf")
+    about = pdf.get_xml_metadata()
+    assert "<pdfaid:part>2</pdfaid:part>" in about
+    assert "<pdfaid:conformance>A</pdfaid:conformance>" in about
+    assert pdf.xref_get_key(pdf.pdf_catalog(), "StructTreeRoot")[0] != "null"
+    for secret in ("DOE", "JANE", "QCT-0001", "A-17"):
+        assert secret not in about
+        assert secret not in str(pdf.metadata)

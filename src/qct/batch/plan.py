@@ -18,6 +18,7 @@ from qct.batch.discover import (
     signed,
 )
 from qct.batch.pool import Job
+from qct.errors import NotReachedError, OptionError
 from qct.worklist import Worklist
 
 Run = Callable[[Iterable[Job]], Iterator[tuple[Job, dict[str, Any]]]]
@@ -130,8 +131,9 @@ def _unit(
 
 
 def is_final(refusal: dict[str, Any]) -> bool:
-    """Tell a refusal of the data from a failure of the machine, and from a volume file's silence."""
-    return bool(refusal["kind"].endswith("Error"))
+    """Tell a refusal of the data from a failure of the machine or the network."""
+    kind = str(refusal["kind"])
+    return kind.endswith("Error") and kind != NotReachedError.__name__
 
 
 def _listed(table: Path, worklist: Worklist, run: Run) -> list[Unit]:
@@ -164,8 +166,6 @@ def _listed_key(path: str, covariates: dict[str, str]) -> str:
 
 
 def _refuse_doubles(units: list[Unit], table: Path) -> None:
-    from qct.errors import OptionError
-
     keys = [unit.key for unit in units]
     if len(set(keys)) < len(keys):
         raise OptionError(
@@ -177,7 +177,13 @@ def _refuse_doubles(units: list[Unit], table: Path) -> None:
 def _remote(url: str, series_uid: str | None, covariates: dict[str, str]) -> Unit:
     from qct.batch.store import remote_signature
 
-    signature, n_bytes = remote_signature(url)
+    refusal = None
+    try:
+        signature, n_bytes = remote_signature(url)
+    except NotReachedError as error:  # costs this study, not the others of the list
+        signature, n_bytes = "not reached", 0
+        kind = type(error).__name__
+        refusal = {"kind": kind, "message": str(error), "hint": error.hint}
     return Unit(
         key=key_of(url.rstrip("/").rpartition("/")[2], url),
         source=url,
@@ -185,5 +191,6 @@ def _remote(url: str, series_uid: str | None, covariates: dict[str, str]) -> Uni
         signature=signature,
         n_bytes=n_bytes,
         series_uid=series_uid,
+        refusal=refusal,
         covariates=covariates,
     )

@@ -17,15 +17,12 @@ from qct.batch.pool import Job, Pool
 from qct.batch.store import is_written, upload_tables
 from qct.batch.study import MEASURE, Task
 from qct.batch.tables import write_tables
-from qct.errors import OptionError, WriteError
+from qct.errors import NotReachedError, OptionError, WriteError
 from qct.options import Options
 from qct.worklist import Entry, State, Worklist
 
 RUN_STUDY = "qct.batch.study:run_study"
 LEDGER = "ledger.sqlite"
-
-MACHINE_TRIES = ("TimedOut", "WorkerCrashed", "WorkerKilled", "OutOfMemory", "Fault")
-"""Refusals that say nothing of the scan; made again only when asked for."""
 
 
 class Watcher(Protocol):
@@ -204,11 +201,17 @@ def _planned(unit: Unit) -> Entry:
 def _is_missing(unit: Unit, worklist: Worklist, out: str, made_by: str, settings: Settings) -> bool:
     """Tell whether a study has no result of this input, these options and this version."""
     known = worklist.get(unit.key)
+    if known is not None and known.state is State.DONE and _is_unreached(unit):
+        return False  # what was measured stays
     if known is None or known.made_by != made_by or known.made_of != unit.signature:
         return True
     if known.state is State.REFUSED:
         return settings.retry and not is_final(dict(known.record))
     return known.state is not State.DONE or not is_written(out, unit.key)
+
+
+def _is_unreached(unit: Unit) -> bool:
+    return unit.refusal is not None and unit.refusal["kind"] == NotReachedError.__name__
 
 
 def _known_hash(known: Entry | None, out: str, made_by: str) -> str | None:

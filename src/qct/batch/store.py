@@ -3,12 +3,13 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from qct.batch.discover import is_url
-from qct.errors import OptionError, ReadError, WriteError
+from qct.errors import NotReachedError, OptionError, WriteError
 
 CHECKS = (
     "ETag",
@@ -19,6 +20,8 @@ CHECKS = (
     "LastModified",
     "last_modified",
     "updated",
+    "Last-Modified",
+    "Content-MD5",
 )
 """What file systems call the thing that changes when a file does; the first one present is used."""
 
@@ -91,14 +94,21 @@ def upload_tables(out: str, folder: Path) -> None:
 
 
 def remote_signature(url: str) -> tuple[str, int]:
-    """Return what changes when the files under a URL do, and their bytes."""
+    """Return what changes when the files under a URL do, and their bytes.
+
+    Raises
+    ------
+    NotReachedError
+        If the place does not answer, or there is nothing.
+    """
     files = _files_of(url)
-    try:
+    with _reaching(url):
         listed = files.find(url, detail=True)
-    except (OSError, ValueError) as error:
-        raise ReadError(
-            f"{url} cannot be listed", hint="Check the URL and the credentials."
-        ) from error
+        for name, about in listed.items():
+            if about.get("size") is None:  # a web server tells more when it is asked for one file
+                listed[name] = files.info(name)
+    if not listed:
+        raise NotReachedError(f"there is nothing at {url}", hint="Check the URL.")
     told = hashlib.sha256()
     for name, about in sorted(listed.items()):
         check = next((str(about[c]) for c in CHECKS if about.get(c) is not None), "")
@@ -111,20 +121,17 @@ def fetch(parts: tuple[str, ...], folder: Path) -> Path:
 
     Raises
     ------
-    ReadError
+    NotReachedError
         If it cannot be fetched.
     """
     for part in parts:
         files = _files_of(part)
-        try:
-            names = files.find(part)
-            for number, name in enumerate(names):
+        with _reaching(part):
+            for number, name in enumerate(files.find(part)):
                 files.get_file(name, str(folder / f"{number:06d}-{name.rpartition('/')[2]}"))
-        except (OSError, ValueError) as error:
-            raise ReadError(
-                f"{part} cannot be fetched", hint="Check the URL and the credentials."
-            ) from error
     fetched = list(folder.iterdir())
+    if not fetched:
+        raise NotReachedError(f"there is nothing at {parts[0]}", hint="Check the URL.")
     return fetched[0] if len(fetched) == 1 else folder
 
 
@@ -134,14 +141,31 @@ def _upload(url: str, files: Mapping[str, bytes]) -> None:
         there.makedirs(url, exist_ok=True)
         for name in sorted(files, key=lambda one: one == LAST):
             there.pipe_file(f"{url}/{name}", files[name])
-    except OSError as error:
-        raise WriteError(f"{url} cannot be written", hint="Check the credentials.") from error
+    except Exception as error:  # every file system has errors of its own
+        raise WriteError(
+            f"{url} cannot be written: {type(error).__name__}", hint="Check the credentials."
+        ) from error
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # every file system has errors of its own
+        raise NotReachedError(
+            f"{url} cannot be reached: {type(error).__name__}",
+            hint="Check the URL and the credentials.",
+        ) from error
 
 
 def _files_of(url: str) -> Any:
     """Return the file system of a URL; credentials come from the environment."""
     try:
         import fsspec
+
+        return fsspec.core.url_to_fs(url)[0]
     except ImportError as error:
-        raise OptionError(f"{url} needs fsspec", hint="pip install 'qct[dask]'") from error
-    return fsspec.core.url_to_fs(url)[0]
+        needed = error.msg if error.name is None else f"the package {error.name}"
+        raise OptionError(f"{url} needs {needed}", hint="pip install 'qct[dask]'") from error
+    except ValueError as error:
+        raise OptionError(f"{url} is no URL that fsspec knows", hint="Check the URL.") from error

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from qct.findings import Measured, Reference, Statement
+from qct.findings import Change, Measured, Reference, Statement
 from qct.flags import Status
 from qct.interpret.gate import Condition, parse_condition
 from qct.regions import LOBES
@@ -27,6 +27,7 @@ class Rule:
     numbers: tuple[tuple[str, str], ...]
     when: tuple[Condition, ...]
     compares: bool
+    changes: bool
 
 
 @cache
@@ -37,7 +38,9 @@ def load_rules() -> tuple[Rule, ...]:
 
 
 def draft(
-    measured: tuple[Measured, ...], references: tuple[Reference, ...] = ()
+    measured: tuple[Measured, ...],
+    references: tuple[Reference, ...] = (),
+    changes: tuple[Change, ...] = (),
 ) -> tuple[Statement, ...]:
     """Say what the numbers of one scan say.
 
@@ -47,6 +50,8 @@ def draft(
         As judged.
     references : tuple of Reference
         For the same person.
+    changes : tuple of Change
+        Against earlier scans of the same person.
 
     Returns
     -------
@@ -55,7 +60,10 @@ def draft(
     """
     by_place = {(one.region, one.quantity): one for one in measured}
     facts = _facts(by_place)
-    drafted = (_statement(rule, by_place, facts, references) for rule in load_rules())
+    drafted = (
+        _changed(rule, changes) if rule.changes else _statement(rule, by_place, facts, references)
+        for rule in load_rules()
+    )
     return tuple(one for one in drafted if one is not None)
 
 
@@ -67,6 +75,7 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         numbers=numbers,
         when=tuple(parse_condition(test) for test in row.get("when", ())),
         compares=row.get("compares", False),
+        changes=row.get("changes", False),
     )
 
 
@@ -98,6 +107,15 @@ def _statement(
     usual = _usual(references, *places[0])
     stands = usual.stands if usual and usual.stands else "alone"
     return Statement(rule.key, f"{rule.template}_{stands}", places, usual.key if usual else "")
+
+
+def _changed(rule: Rule, changes: tuple[Change, ...]) -> Statement | None:
+    """Speak of a number against earlier scans, if it was compared and both are there."""
+    (place,) = rule.numbers
+    one = next((c for c in changes if (c.region, c.quantity) == place), None)
+    if one is None or one.points[-1].value is None or one.difference is None:
+        return None
+    return Statement(rule.key, f"{rule.template}_{one.verdict.replace(' ', '_')}", rule.numbers)
 
 
 def _place(by_place: _Numbers, region: str, quantity: str) -> tuple[str, str] | None:

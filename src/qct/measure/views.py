@@ -86,7 +86,8 @@ def take_views(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[View, ...
         If `labels` is on another grid than `volume`.
     """
     _check(volume, labels)
-    lung = _voxels_per_plane(labels, _lookup(WHOLE_LUNG))
+    right, left = (_voxels_per_plane(labels, _lookup(side)) for side in (RIGHT_LUNG, LEFT_LUNG))
+    lung = tuple(one + other for one, other in zip(right, left, strict=True))
     if not lung[0].any():
         return ()
     box_mm = _box_mm(volume, lung)
@@ -95,8 +96,8 @@ def take_views(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[View, ...
     views.append(_view(volume, labels, AXIAL, "axial_lower", _at(volume, 0, lower_z), box_mm))
     middle_y = _quantile_index(lung[1], 0.5)
     views.append(_view(volume, labels, CORONAL, "coronal_middle", _at(volume, 1, middle_y), box_mm))
-    for name, side in (("sagittal_right", RIGHT_LUNG), ("sagittal_left", LEFT_LUNG)):
-        along_x = _voxels_per_plane(labels, _lookup(side))[2]
+    for name, side in (("sagittal_right", right), ("sagittal_left", left)):
+        along_x = side[2]
         if along_x.any():
             where = _at(volume, 2, _quantile_index(along_x, 0.5))
             views.append(_view(volume, labels, SAGITTAL, name, where, box_mm))
@@ -206,9 +207,14 @@ def _carina_index(volume: Volume, labels: _Labels) -> int | None:
     Airway that does not hang together with the trachea from slice to slice is not followed.
     """
     _, dy, dx = volume.spacing_mm
+    airway = labels == Label.AIRWAY
+    rows = np.flatnonzero(airway.any(axis=(0, 2)))
+    if rows.size == 0:
+        return None
+    airway = airway[:, rows[0] : rows[-1] + 1]  # the trachea is a small part of a slice
     followed: _Mask | None = None
     for z in range(labels.shape[0] - 1, -1, -1):
-        parts, n_parts = ndimage.label(labels[z] == Label.AIRWAY)
+        parts, n_parts = ndimage.label(airway[z])
         areas_mm2 = np.bincount(parts.ravel(), minlength=n_parts + 1) * dy * dx
         large = np.flatnonzero(areas_mm2 >= MAIN_BRONCHUS_MM2)[1:]  # without the background
         if followed is not None:
@@ -226,8 +232,10 @@ def _carina_index(volume: Volume, labels: _Labels) -> int | None:
 
 def _width_mm(parts: npt.NDArray[np.int32], chosen: npt.NDArray[np.intp], dx: float) -> float:
     """Return how far the centres of the chosen parts lie apart along x (mm)."""
-    centres = [centre[1] * dx for centre in ndimage.center_of_mass(parts > 0, parts, chosen)]
-    return float(max(centres) - min(centres))
+    rows, columns = np.nonzero(parts)
+    numbers = parts[rows, columns]
+    centres = np.bincount(numbers, weights=columns)[chosen] / np.bincount(numbers)[chosen] * dx
+    return float(centres.max() - centres.min())
 
 
 # --- sampling -----------------------------------------------------------------------------------

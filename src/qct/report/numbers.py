@@ -3,7 +3,7 @@
 from math import isfinite
 from string import ascii_lowercase
 
-from qct.findings import Analysis, Measured, Reference, Uncertainty
+from qct.findings import Analysis, Change, Measured, Reference, Uncertainty
 from qct.flags import Flag, Status
 from qct.quantities import Quantity, quantities_of
 from qct.regions import Region
@@ -125,6 +125,18 @@ class Numbers:
         return f"±{NO_BREAK_SPACE}{self.bare(one.quantity, one.amount)}" + (
             "" if one.confirmed else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
         )
+
+    def change(self, region: str, quantity: str) -> Change | None:
+        """Return how a number stands to earlier scans; None if it was not compared."""
+        rows = self._analysis.changes
+        return next((one for one in rows if (one.region, one.quantity) == (region, quantity)), None)
+
+    def difference(self, one: Change) -> str:
+        """Print a difference with its sign, without its unit."""
+        if one.difference is None:
+            return NONE
+        sign = "+" if one.difference > 0 else ""
+        return sign + self.bare(one.quantity, one.difference)
 
     def notes(self, *more: str) -> str:
         """Explain every letter that was set; then `more`."""

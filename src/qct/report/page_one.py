@@ -15,7 +15,7 @@ from qct.report.document import (
 )
 from qct.report.figures import draw_projections, draw_surfaces
 from qct.report.numbers import NONE, UNCONFIRMED, Numbers
-from qct.report.person import age_and_sex, given, series_in_words
+from qct.report.person import age_and_sex, earlier_in_words, given, series_in_words
 from qct.report.signed import readable_name
 from qct.report.wording import Wording
 
@@ -57,6 +57,7 @@ def _who(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
         ("accession", study.accession),
         ("referrer", given(order.referrer if order and order.referrer else study.referrer)),
         ("series", series_in_words(analysis, say)),
+        ("earlier", earlier_in_words(analysis, say)),
     ]
     if order and order.question:
         rows.append(("question", order.question))
@@ -94,19 +95,30 @@ def _headlines(analysis: Analysis, say: Wording) -> Table:
                 NONE if usual is None or usual.refused else numbers.limits(usual),
                 say(f"stands.{usual.stands}") if usual and usual.stands else NONE,
                 numbers.amount(least) if least else NONE,
+                *(_change(key, numbers, say) for _ in analysis.changes[:1]),
             )
         )
         sources.append(_usual_in_words(key, usual, numbers, say))
     notes = [say("notes.usual", sources="; ".join(one for one in sources if one))]
     if unconfirmed:
         notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
-    notes.append(say("notes.no_prior"))
+    if analysis.changes:
+        notes.append(say("notes.change"))
+    last = ("change",) if analysis.changes else ()
     header = (
         say("words.quantity"),
         *(say.region(side.key) for side in sides),
-        *(say(f"words.{key}") for key in ("usual", "stands", "least_change")),
+        *(say(f"words.{key}") for key in ("usual", "stands", "least_change", *last)),
     )
     return Table(header, tuple(rows), numbers.notes(*notes), name=say("headings.headline"))
+
+
+def _change(key: str, numbers: Numbers, say: Wording) -> str:
+    """Print the difference from the baseline, and whether it counts."""
+    one = numbers.change(WHOLE_LUNG.key, key)
+    if one is None or one.difference is None:
+        return NONE
+    return f"{numbers.difference(one)}, {say.verdict(one.verdict)}"
 
 
 def _usual_in_words(key: str, usual: Reference | None, numbers: Numbers, say: Wording) -> str:
@@ -136,6 +148,12 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
         if found is not None and found.status is Status.WITHHELD:
             flags = (flag for flag in Flag if flag in found.flags)
             filled["why"] = ", ".join(say(f"flags.{flag.key}") for flag in flags)
+        change = numbers.change(region, quantity)
+        if change is not None:
+            unit = numbers.unit(quantity).replace("%", say("words.points"))
+            filled["difference"] = f"{numbers.difference(change)} {unit}"
+            filled["since"] = change.points[0].date or change.points[0].name
+            filled["reason"] = change.why
     usual = next((row for row in analysis.references if row.key == one.reference), None)
     if usual is not None:
         unit = numbers.unit(usual.quantity)

@@ -64,6 +64,14 @@ def series_in_words(analysis: Analysis, say: Wording) -> str | None:
     return ", ".join(part for part in known if part) or None
 
 
+def earlier_in_words(analysis: Analysis, say: Wording) -> str:
+    """Return which earlier scans were compared, by their days."""
+    if not analysis.changes:
+        return say("words.none_compared")
+    points = analysis.changes[0].points[:-1]
+    return ", ".join(point.date or point.name for point in points)
+
+
 def patient_facts(analysis: Analysis, say: Wording) -> Rows:
     """Return everything that the header says of patient and study."""
     patient, study = analysis.scan.patient, analysis.scan.study

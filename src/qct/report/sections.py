@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from qct.findings import Analysis, FissureFit
+from qct.findings import Analysis, Change, FissureFit
 from qct.quantities import PROFILES
 from qct.regions import (
     AIRWAY,
@@ -26,7 +26,7 @@ from qct.report.figures import (
     draw_views,
 )
 from qct.report.numbers import NONE, UNCONFIRMED, Numbers
-from qct.report.page_one import MOST_REASONS, reasons_in_words
+from qct.report.page_one import HEADLINES, MOST_REASONS, reasons_in_words
 from qct.report.person import order_facts, patient_facts, technique, uids_in_words
 from qct.report.wording import NO_BREAK_SPACE, Wording
 
@@ -59,6 +59,9 @@ PAIRED = ("prm_", "ei_mld", "exp_", "rvc_", "jacobian")
 
 LUNGS_AND_LOBES = (WHOLE_LUNG, RIGHT_LUNG, *LOBES[:3], LEFT_LUNG, *LOBES[3:])
 
+MOST_POINTS = 4
+"""Scans that a trend shows side by side: the baseline and the last ones."""
+
 BANDS = (95, 80)
 """Limits of fissure completeness (percent)."""
 
@@ -86,6 +89,7 @@ def sections(analysis: Analysis, say: Wording) -> list[Block]:
         *_vessels(analysis, say),
         *_rows(analysis, say, "paired", WHOLE_LUNG, PAIRED),
         *_planning(analysis, say),
+        *_trend(analysis, say),
         *_further(analysis, say),
         *_references(analysis, say),
         *_uncertainties(analysis, say),
@@ -296,6 +300,48 @@ def _borders(fits: tuple[FissureFit, ...], say: Wording) -> Table:
     keys = ("fissure", "confidence", "coverage", "completeness", "band", "error")
     header = tuple(say(f"words.{key}") for key in keys)
     return Table(header, rows, say("notes.completeness"), name=say("headings.borders"))
+
+
+# --- over time ------------------------------------------------------------------------------------
+
+
+def _trend(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show the numbers of both lungs over earlier scans: baseline and the last ones."""
+    numbers = Numbers(analysis, say)
+    shown = [
+        one
+        for one in analysis.changes
+        if one.region == WHOLE_LUNG.key
+        and numbers.knows(one.quantity)
+        and (one.least_change is not None or one.quantity in HEADLINES)
+    ]
+    if not shown:
+        return []
+    kept = [0, *range(1, len(shown[0].points))[-(MOST_POINTS - 1) :]]
+    rows = tuple(_trend_row(one, kept, numbers, say) for one in shown)
+    days = (shown[0].points[k].date or shown[0].points[k].name for k in kept)
+    keys = ("difference", "least_change", "verdict", "per_year")
+    header = (say("words.quantity"), *days, *(say(f"words.{key}") for key in keys))
+    why = dict.fromkeys(one.why for one in shown if one.why)
+    name = say("headings.trend")
+    note = " ".join((say("notes.change"), *why))
+    words = frozenset({len(kept) + 3})
+    return [Heading(name), Table(header, rows, note, words=words, name=name)]
+
+
+def _trend_row(one: Change, kept: list[int], numbers: Numbers, say: Wording) -> tuple[str, ...]:
+    values = (one.points[k].value for k in kept)
+    least = NONE if one.least_change is None else numbers.bare(one.quantity, one.least_change)
+    mark = "" if one.confirmed or one.least_change is None else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
+    slope = one.slope_per_year
+    return (
+        numbers.titled(one.quantity),
+        *(NONE if value is None else numbers.bare(one.quantity, value) for value in values),
+        numbers.difference(one),
+        least + mark,
+        say.verdict(one.verdict),
+        NONE if slope is None else numbers.bare(one.quantity, slope),
+    )
 
 
 # --- what the numbers rest on ---------------------------------------------------------------------

@@ -68,6 +68,10 @@ class Wording:
         """Return a reason of the verdict; another language says the doubt, then the English figures."""
         return self("words.reason", what=self(f"flags.{flag.key}"), english=english)
 
+    def verdict(self, verdict: str) -> str:
+        """Return what a comparison came to."""
+        return self(f"changes.{verdict.replace(' ', '_')}")
+
     def refusal(self, english: str) -> str:
         """Return why a reference does not apply, word by word where the language has the words."""
         for pattern, words in self._table.get("refusals", {}).items():
