@@ -75,6 +75,11 @@ class Flag(Enum):
         "airway_incomplete",
         "The airway tree was followed less far than expected.",
     )
+    LOBE_BRONCHUS_DISAGREES = (
+        "lobe_bronchus_disagrees",
+        "The bronchi that belong to the lobe by their branching run elsewhere.",
+    )
+    FEW_AIRWAYS = ("few_airways", "Too few airways could be measured, or they do not fit a line.")
     FISSURE_PARTLY_SEEN = ("fissure_partly_seen", "A lobe border follows a fissure seen in part.")
     FISSURE_NOT_SEEN = ("fissure_not_seen", "A lobe border is a population average.")
     LOBE_SIZE_UNUSUAL = ("lobe_size_unusual", "A lobe's share of the lung is unusual.")

@@ -77,7 +77,7 @@ def analyze(
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads
-    from qct.measure import Extras, calibrate, measure
+    from qct.measure import Extras, calibrate, measure, measure_airways
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
@@ -102,10 +102,15 @@ def analyze(
             peel_mm=options.peel_mm,
             progress=told,
         )
+        airways = measure_airways(
+            scan.volume, segmentation.airways, slice_mm=scan.acquisition.slice_mm
+        )
         calibration_hu = calibrate(scan.volume, segmentation.labels)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
-        verdict, measured = judge(scan, segmentation, counted.measured, calibration_hu, rules)
+        verdict, measured = judge(
+            scan, segmentation, counted.measured + airways.measured, calibration_hu, rules
+        )
         usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
         measured = adjust(measured, usual)
     with clock.stage("show", "taking views"):
@@ -117,6 +122,7 @@ def analyze(
         segmentation=segmentation,
         measured=measured,
         histograms=counted.histograms,
+        airways=airways.branches,
         views=views,
         projections=projections,
         verdict=verdict,
@@ -318,7 +324,7 @@ def results(
     ReadError
         If they are asked for and the scan did not come as DICOM slices, or these are gone.
     """
-    from qct.export import analysis_json, measurements_csv, nifti_bytes
+    from qct.export import airways_csv, analysis_json, measurements_csv, nifti_bytes
     from qct.report import build, document_json
 
     document = build(analysis, language=language, paper=paper)
@@ -327,6 +333,7 @@ def results(
         "report.json": lambda: document_json(document),
         **_reports(document),
         "measurements.csv": lambda: measurements_csv(analysis).encode(),
+        "airways.csv": lambda: airways_csv(analysis).encode(),
         "analysis.json": lambda: analysis_json(analysis, started=started).encode(),
     }
     files = {}

@@ -70,9 +70,12 @@ def test_a_sharp_kernel_withholds_low_attenuation_and_leaves_the_volume():
     assert statuses(numbers, quantities=(*LOW, "perc15_hu")) == {Status.WITHHELD}
     assert numbers["whole_lung", "volume_ml"].status is Status.REPORTED
     assert numbers["whole_lung", "mean_hu"].value == 10.0
-    (reason,) = verdict.reasons
+    reason, for_airways = verdict.reasons
     assert (reason.flag, reason.source) == (Flag.SHARP_KERNEL, "gierada2010")
     assert "B70f" in reason.says
+    assert (for_airways.flag, for_airways.weight) == (Flag.SHARP_KERNEL, Weight.WITHHOLD)
+    assert statuses(numbers, "airway", ("pi10_mm", "segmental_wall_mm")) == {Status.WITHHELD}
+    assert numbers["airway", "segmental_lumen_mm"].status is Status.CAVEAT
 
 
 def test_a_withheld_number_has_no_value():
@@ -236,7 +239,25 @@ def test_reasons_come_worst_first_and_once():
         scan(kernel_family=KernelFamily.SHARP, flags={Flag.DUPLICATE_SLICES}, has_contrast=True)
     )
     weights = [reason.weight for reason in verdict.reasons]
-    assert weights == [Weight.WITHHOLD, Weight.CAVEAT, Weight.NOTE]
+    assert list(dict.fromkeys(weights)) == [Weight.WITHHOLD, Weight.CAVEAT, Weight.NOTE]
+    assert len(set(verdict.reasons)) == len(verdict.reasons)
+
+
+def test_pi10_needs_ten_airways_and_a_line():
+    def with_line(n_airways, r_squared):
+        values = {"pi10_airways": n_airways, "pi10_r_squared": r_squared, "pi10_mm": 2.5}
+        measured = tuple(Measured("airway", key, value) for key, value in values.items())
+        return judged(measured=measured)[1]["airway", "pi10_mm"].status
+
+    assert with_line(10.0, 0.3) is Status.REPORTED
+    assert with_line(9.0, 0.9) is Status.WITHHELD
+    assert with_line(40.0, 0.2) is Status.WITHHELD
+
+
+def test_walls_of_airways_need_thin_slices_but_the_tree_is_counted():
+    _, numbers = judged(scan(slice_mm=2.0))
+    assert statuses(numbers, "airway", ("pi10_mm", "pi10_airways")) == {Status.WITHHELD}
+    assert numbers["airway", "airway_branches"].status is Status.CAVEAT
 
 
 @pytest.mark.parametrize(("kvp", "mean"), [(80, "caveat"), (120, "reported"), (140, "caveat")])

@@ -37,6 +37,9 @@ FISSURE_FACTS = (
 CALIBRATED = ("outside_air", "tracheal_air", "muscle", "noise_sd")
 """What measuring may know the HU of; the last is the standard deviation of tracheal air."""
 
+REGION_VALUES = ("clipped_percent", "pi10_airways", "pi10_r_squared")
+"""Measured numbers of the region itself that rules ask for."""
+
 AIR_HU = -1000.0
 """Air by the definition of the Hounsfield scale (HU)."""
 
@@ -124,14 +127,14 @@ def region_facts(
 ) -> dict[str, Any]:
     """Collect what holds for one region.
 
-    Names: ``region``, ``region_name``, ``clipped_percent``, ``flag.<key>``, and for a lobe the border
+    Names: ``region``, ``region_name``, those of `REGION_VALUES`, ``flag.<key>``, and for a lobe the border
     least seen: ``fissure_name``, ``fissure_support``, ``fissure_coverage_percent``, ``fissure_error_mm``.
     """
     raised |= segmentation.flags | _flags_beside(region, segmentation)
     return {
         "region": region,
         "region_name": _within_a_sentence(REGIONS[region].name),
-        "clipped_percent": _value(measured, region, "clipped_percent"),
+        **{key: _value(measured, region, key) for key in REGION_VALUES},
         **{f"flag.{flag.key}": flag in raised for flag in Flag},
         **_fissure_facts(region, segmentation.fissures),
     }

@@ -1,7 +1,13 @@
 """From a volume to labels: lungs and airway first, then the lobes in each lung."""
 
-from qct.findings import Progress, Segmentation, no_progress
+from dataclasses import replace
+
+from qct.findings import AirwayTree, Progress, Segmentation, no_progress
+from qct.flags import Flag
 from qct.options import Options
+from qct.regions import LOBES
+from qct.segment.airway_names import bronchi_in_lobes, lobes_that_disagree
+from qct.segment.airway_tree import follow_airways
 from qct.segment.lobes import divide_lobes
 from qct.segment.lungs import find_lungs
 from qct.volume import Volume
@@ -42,15 +48,45 @@ def segment(
 
         return segment_by_network(volume, options, progress)
     lungs = find_lungs(volume, progress=lambda doing, done: progress(doing, LUNGS_SHARE * done))
+    followed = follow_airways(volume, lungs.labels)
+    tree, labels = followed if followed else (None, lungs.labels)
     lobes = divide_lobes(
         volume,
-        lungs.labels,
+        labels,
         progress=lambda doing, done: progress(doing, LUNGS_SHARE + (1 - LUNGS_SHARE) * done),
     )
-    return Segmentation(
+    found = Segmentation(
         labels=lobes.labels,
         fissures=lobes.fissures,
         method={"segmenter": options.segmenter, "lungs": lungs.method, "lobes": lobes.method},
         region_flags=lobes.region_flags,
         flags=lungs.flags | lobes.flags,
+        airways=tree,
     )
+    return _checked(found, volume) if tree else found
+
+
+def _checked(found: Segmentation, volume: Volume) -> Segmentation:
+    """Compare the lobes with the bronchi, which know nothing of them."""
+    assert found.airways is not None
+    shares = bronchi_in_lobes(found.airways, found.labels, volume)
+    doubts = {
+        lobe: frozenset({Flag.LOBE_BRONCHUS_DISAGREES}) for lobe in lobes_that_disagree(shares)
+    }
+    region_flags = {
+        key: found.region_flags.get(key, frozenset()) | doubts.get(key, frozenset())
+        for key in {**found.region_flags, **doubts}
+    }
+    incomplete = {Flag.AIRWAY_INCOMPLETE} if _lacks_lobes(found.airways) else set()
+    rounded = {lobe: round(100 * share, 1) for lobe, share in shares.items()}
+    return replace(
+        found,
+        method={**found.method, "airways": {"bronchi_in_lobe_percent": rounded}},
+        region_flags=region_flags,
+        flags=found.flags | incomplete,
+    )
+
+
+def _lacks_lobes(tree: AirwayTree) -> bool:
+    """Tell whether the bronchus of any lobe was not found."""
+    return {region.key for region in LOBES} - {branch.lobe for branch in tree.branches} != set()
