@@ -223,6 +223,17 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class StandardError:
+    """How far noise alone moves one number: one standard deviation, in the unit of the quantity."""
+
+    region: str
+    quantity: str
+    amount: float
+    noise_hu: float
+    """Noise of the scan that it follows from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Histogram:
     """Voxels of one region in 1-HU bins; `counts[b]` voxels have ``lowest_hu + b`` HU."""
 

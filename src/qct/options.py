@@ -75,6 +75,9 @@ class Options:
     peel_mm: float = 10.0
     """The peel is what lies less deep than this under the pleura; the core is the rest."""
 
+    normalise: bool = False
+    """Also measure low attenuation as a soft kernel would show it."""
+
     age_years: float | None = None
     """Age at the scan, where the header does not say it or says it wrong."""
 

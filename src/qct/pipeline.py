@@ -77,7 +77,7 @@ def analyze(
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads
-    from qct.measure import Extras, calibrate, measure, measure_airways
+    from qct.measure import Extras, calibrate, measure, measure_airways, normalised, standard_errors
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
@@ -105,12 +105,14 @@ def analyze(
         airways = measure_airways(
             scan.volume, segmentation.airways, slice_mm=scan.acquisition.slice_mm
         )
+        numbers = counted.measured + airways.measured
+        if options.normalise:
+            numbers += normalised(scan.volume, segmentation.labels, profile=options.profile)
         calibration_hu = calibrate(scan.volume, segmentation.labels)
+        errors = standard_errors(scan.volume, segmentation.labels, counted.histograms)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
-        verdict, measured = judge(
-            scan, segmentation, counted.measured + airways.measured, calibration_hu, rules
-        )
+        verdict, measured = judge(scan, segmentation, numbers, calibration_hu, rules)
         usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
         measured = adjust(measured, usual)
     with clock.stage("show", "taking views"):
@@ -130,7 +132,7 @@ def analyze(
         software=_software(),
         timings_s=clock.timings_s,
         references=usual,
-        uncertainties=uncertainties(measured),
+        uncertainties=uncertainties(measured, errors),
         surfaces=surfaces,
         statements=draft(measured, usual),
         order=order,

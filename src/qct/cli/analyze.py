@@ -52,6 +52,11 @@ def add_to(commands: Any) -> None:
         "--peel-mm", type=float, default=default.peel_mm, help="depth of the peel (%(default)g)"
     )
     parser.add_argument(
+        "--normalise",
+        action="store_true",
+        help="also measure low attenuation as a soft reconstruction kernel would show it",
+    )
+    parser.add_argument(
         "--prior",
         type=Path,
         action="append",
@@ -168,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
         laa_hu=tuple(args.laa),
         percentiles=tuple(args.percentile),
         peel_mm=args.peel_mm,
+        normalise=args.normalise,
         **person_of(args),
         **acquisition_of(args),
     )

@@ -81,9 +81,21 @@ def calibrate(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]
 
 def _tracheal_air(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
     """Return the HU of the core of the trachea."""
+    found = tracheal_core(volume, labels)
+    if found is None:
+        return np.empty(0, np.int16)
+    box, core = found
+    air: npt.NDArray[np.int16] = volume.hu[box][core]
+    return air
+
+
+def tracheal_core(
+    volume: Volume, labels: npt.NDArray[np.uint8]
+) -> tuple[tuple[slice, ...], npt.NDArray[np.bool_]] | None:
+    """Return a box around the trachea, and where in it there is air far from its wall; None without airways."""
     slices = np.flatnonzero((labels == Label.AIRWAY).any(axis=(1, 2)))
     if slices.size == 0:
-        return np.empty(0, np.int16)
+        return None
     top, bottom = int(slices[-1]), int(slices[0])
     box: tuple[slice, ...] = (slice(top - round(TRACHEA_SHARE * (top - bottom)), top + 1),)
     for axes in ((0, 2), (0, 1)):
@@ -92,9 +104,8 @@ def _tracheal_air(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[
     airway = labels[box] == Label.AIRWAY
     # the scan may end within the trachea: its ends are no wall, the sides of the box are background
     from_wall_mm = edt.edt(airway, anisotropy=volume.spacing_mm, black_border=False)
-    hu = volume.hu[box]
-    core: npt.NDArray[np.int16] = hu[(from_wall_mm >= FROM_WALL_MM) & (hu != PADDING_HU)]
-    return core
+    core: npt.NDArray[np.bool_] = (from_wall_mm >= FROM_WALL_MM) & (volume.hu[box] != PADDING_HU)
+    return box, core
 
 
 def _muscle(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
