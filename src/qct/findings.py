@@ -178,7 +178,7 @@ class Segmentation:
     region_flags: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
     flags: frozenset[Flag] = frozenset()
     airways: AirwayTree | None = None
-    """None where no tree was followed (no trachea seen, imported labels)."""
+    """None where no trachea is seen, or imported labels have none."""
 
 
 # --- from measure -------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ from qct.regions import (
     Side,
     label_names,
 )
+from qct.segment.airway_names import checked_by_bronchi
+from qct.segment.airway_tree import follow_airways
 from qct.volume import Volume
 
 Labels = npt.NDArray[np.uint8]
@@ -116,14 +118,20 @@ def read_mask(path: Path, scan: Scan) -> npt.NDArray[np.bool_]:
 
 
 def import_segmentation(path: Path, scan: Scan) -> Segmentation:
-    """Read a label map as the segmentation of a scan; flagged as imported."""
+    """Read a label map as the segmentation of a scan; flagged as imported.
+
+    Where it has the trachea, the bronchi are followed from there; the labels stay as they are.
+    """
     labels = read_labels(path, scan)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Segmentation(
+    followed = follow_airways(scan.volume, labels)
+    found = Segmentation(
         labels=labels,
         method={"name": "imported", "sha256": digest},
         flags=frozenset({Flag.LABELS_IMPORTED}),
+        airways=followed[0] if followed else None,
     )
+    return checked_by_bronchi(found, scan.volume)
 
 
 def key_of_name(name: str) -> str | None:

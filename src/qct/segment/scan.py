@@ -1,12 +1,8 @@
 """From a volume to labels: lungs and airway first, then the lobes in each lung."""
 
-from dataclasses import replace
-
-from qct.findings import AirwayTree, Progress, Segmentation, no_progress
-from qct.flags import Flag
+from qct.findings import Progress, Segmentation, no_progress
 from qct.options import Options
-from qct.regions import LOBES
-from qct.segment.airway_names import bronchi_in_lobes, lobes_that_disagree
+from qct.segment.airway_names import checked_by_bronchi
 from qct.segment.airway_tree import follow_airways
 from qct.segment.lobes import divide_lobes
 from qct.segment.lungs import find_lungs
@@ -63,30 +59,4 @@ def segment(
         flags=lungs.flags | lobes.flags,
         airways=tree,
     )
-    return _checked(found, volume) if tree else found
-
-
-def _checked(found: Segmentation, volume: Volume) -> Segmentation:
-    """Compare the lobes with the bronchi, which know nothing of them."""
-    assert found.airways is not None
-    shares = bronchi_in_lobes(found.airways, found.labels, volume)
-    doubts = {
-        lobe: frozenset({Flag.LOBE_BRONCHUS_DISAGREES}) for lobe in lobes_that_disagree(shares)
-    }
-    region_flags = {
-        key: found.region_flags.get(key, frozenset()) | doubts.get(key, frozenset())
-        for key in {**found.region_flags, **doubts}
-    }
-    incomplete = {Flag.AIRWAY_INCOMPLETE} if _lacks_lobes(found.airways) else set()
-    rounded = {lobe: round(100 * share, 1) for lobe, share in shares.items()}
-    return replace(
-        found,
-        method={**found.method, "airways": {"bronchi_in_lobe_percent": rounded}},
-        region_flags=region_flags,
-        flags=found.flags | incomplete,
-    )
-
-
-def _lacks_lobes(tree: AirwayTree) -> bool:
-    """Tell whether the bronchus of any lobe was not found."""
-    return {region.key for region in LOBES} - {branch.lobe for branch in tree.branches} != set()
+    return checked_by_bronchi(found, volume)
