@@ -510,11 +510,14 @@ class Verdict:
     reasons : tuple of Reason
     calibration_hu : mapping
         Measured HU of known substances (outside air, tracheal air, ...).
+    gate : mapping
+        What the site changed in the rules; empty if nothing.
     """
 
     overall: Status
     reasons: tuple[Reason, ...] = ()
     calibration_hu: Mapping[str, float] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

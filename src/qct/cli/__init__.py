@@ -23,6 +23,7 @@ from qct.errors import QctError
 COMMANDS = (
     "analyze",
     "inspect",
+    "segment",
     "batch",
     "cohort",
     "export",

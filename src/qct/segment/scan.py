@@ -8,6 +8,9 @@ from qct.segment.lobes import divide_lobes
 from qct.segment.lungs import find_lungs
 from qct.volume import Volume
 
+EMBEDDED = "surfaces"
+"""The segmenter that needs no network."""
+
 LUNGS_SHARE = 0.5
 """What part of the work the lungs are, for a progress bar."""
 
@@ -21,7 +24,7 @@ def segment(
     ----------
     volume : Volume
     options : Options, optional
-        `Options.segmenter` says who finds them; so far there is one.
+        `Options.segmenter` says who finds them.
     progress : callable
 
     Returns
@@ -30,10 +33,16 @@ def segment(
 
     Raises
     ------
+    OptionError
+        If another segmenter is asked for and cannot be used.
     NoLungsError
         If there is nothing in the image that can be a lung.
     """
     options = options or Options()
+    if options.segmenter != EMBEDDED:
+        from qct.segment.networks import segment_by_network
+
+        return segment_by_network(volume, options, progress)
     lungs = find_lungs(volume, progress=lambda doing, done: progress(doing, LUNGS_SHARE * done))
     followed = follow_airways(volume, lungs.labels)
     tree, labels = followed if followed else (None, lungs.labels)
