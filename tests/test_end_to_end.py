@@ -16,6 +16,7 @@ SAMPLE = Path(__file__).resolve().parents[1] / "sample_data"
 FILES = {
     "analysis.json",
     "measurements.csv",
+    "airways.csv",
     "labels.nii.gz",
     "report.html",
     "report.json",

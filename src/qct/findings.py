@@ -117,6 +117,46 @@ class FissureFit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AirwayBranch:
+    """One branch of the airway tree, from one division to the next.
+
+    Attributes
+    ----------
+    parent : int
+        Number of the branch it comes from, -1 for the trachea.
+    generation : int
+        Trachea 0, main bronchi 1.
+    name : str
+        Key in `qct.regions.BRONCHI`; empty beyond the lobar bronchi.
+    lobe : str
+        Region key of the lobe whose bronchus it belongs to; empty before.
+    line_mm : (N, 3) float64
+        Centre line in LPS, from the parent on.
+    radius_mm : (N,) float64
+        Radius of the lumen as it was followed: a first guess, not a measurement.
+    """
+
+    parent: int
+    generation: int
+    name: str
+    lobe: str
+    line_mm: npt.NDArray[np.float64]
+    radius_mm: npt.NDArray[np.float64]
+
+    @property
+    def length_mm(self) -> float:
+        """Length of the centre line."""
+        return float(np.linalg.norm(np.diff(self.line_mm, axis=0), axis=1).sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirwayTree:
+    """The airways as far as they were followed; the trachea first, parents before children."""
+
+    branches: tuple[AirwayBranch, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segmentation:
     """Region numbers on the native grid, and how far to trust them.
 
@@ -137,9 +177,38 @@ class Segmentation:
     method: Mapping[str, Any] = field(default_factory=dict)
     region_flags: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
     flags: frozenset[Flag] = frozenset()
+    airways: AirwayTree | None = None
+    """None where no trachea is seen, or imported labels have none."""
 
 
 # --- from measure -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchSize:
+    """Lumen and wall of one branch of the airways; None where it could not be measured.
+
+    Attributes
+    ----------
+    lumen_mm : float or None
+        Diameter of a disc of the lumen's area; median over the branch.
+    wall_mm : float or None
+        Thickness of the wall, corrected for blur.
+    wall_area_percent : float or None
+        Wall area / (lumen and wall area), percent.
+    lumen_fwhm_mm, wall_fwhm_mm : float or None
+        The same by full width at half maximum, not corrected for blur.
+    n_places, n_walls : int
+        Places along the branch where the lumen, and where the wall, was measured.
+    """
+
+    lumen_mm: float | None = None
+    wall_mm: float | None = None
+    wall_area_percent: float | None = None
+    lumen_fwhm_mm: float | None = None
+    wall_fwhm_mm: float | None = None
+    n_places: int = 0
+    n_walls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +220,17 @@ class Measured:
     value: float | None
     status: Status = Status.REPORTED
     flags: frozenset[Flag] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StandardError:
+    """How far noise alone moves one number: one standard deviation, in the unit of the quantity."""
+
+    region: str
+    quantity: str
+    amount: float
+    noise_hu: float
+    """Noise of the scan that it follows from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,11 +510,14 @@ class Verdict:
     reasons : tuple of Reason
     calibration_hu : mapping
         Measured HU of known substances (outside air, tracheal air, ...).
+    gate : mapping
+        What the site changed in the rules; empty if nothing.
     """
 
     overall: Status
     reasons: tuple[Reason, ...] = ()
     calibration_hu: Mapping[str, float] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,6 +534,8 @@ class Analysis:
     options: Options
     software: Mapping[str, str]
     timings_s: Mapping[str, float]
+    airways: tuple[BranchSize, ...] = ()
+    """One per branch of `Segmentation.airways`, in its order."""
     references: tuple[Reference, ...] = ()
     uncertainties: tuple[Uncertainty, ...] = ()
     surfaces: tuple[Surface, ...] = ()

@@ -17,6 +17,8 @@ HAA_HU = (-600, -250)
 PERCENTILES = (10, 15)
 """Percentiles of HU that are reported (percent)."""
 
+PI10_PERIMETER_MM = (6.0, 20.0)
+"""Inner perimeters of the airways that Pi10 is regressed on (mm)."""
 
 CLUSTER_FIT_MM3 = (5.0, 1000.0)
 """Cluster volumes between which the power law is fitted (mm3): above what noise makes, below the few giants."""
@@ -316,6 +318,78 @@ def _pattern(profile: Profile) -> tuple[Quantity, ...]:
     )
 
 
+def _airways(_profile: Profile) -> tuple[Quantity, ...]:
+    low, high = PI10_PERIMETER_MM
+    sizes = "mean over the segmental bronchi (those that a lobar bronchus divides into) that could be measured."
+    definitions = {
+        "airway_branches": (
+            "Airway branches followed (total airway count)",
+            "1",
+            0,
+            "Branches of the airway tree from one division to the next, trachea included, as far as followed.",
+            "kirby2018",
+        ),
+        "airway_generations": (
+            "Airway generations followed",
+            "1",
+            0,
+            "Highest generation of a branch that was followed; the trachea is 0.",
+            "qct",
+        ),
+        "airway_lumen_ml": (
+            "Airway lumen",
+            "mL",
+            0,
+            "Sum over the branches of lumen area x length, from 15 mm above the lungs to where they were lost.",
+            "qct",
+        ),
+        "segmental_lumen_mm": (
+            "Segmental bronchi, lumen diameter",
+            "mm",
+            1,
+            f"Diameter of a disc of the lumen's area; {sizes}",
+            "weinheimer2008",
+        ),
+        "segmental_wall_mm": (
+            "Segmental bronchi, wall thickness",
+            "mm",
+            2,
+            f"Thickness of the wall, corrected for the scanner's blur; {sizes}",
+            "weinheimer2008",
+        ),
+        "segmental_wall_area_percent": (
+            "Segmental bronchi, wall area percent",
+            "%",
+            1,
+            f"Wall area / (lumen area + wall area); {sizes}",
+            "nakano2005",
+        ),
+        "pi10_mm": (
+            "Pi10",
+            "mm",
+            2,
+            "Square root of the wall area of an airway of 10 mm inner perimeter, by regression over the "
+            f"measured airways of {low:.0f} to {high:.0f} mm.",
+            "nakano2005",
+        ),
+        "pi10_airways": (
+            "Airways behind Pi10",
+            "1",
+            0,
+            f"Measured airways with an inner perimeter of {low:.0f} to {high:.0f} mm.",
+            "nakano2005",
+        ),
+        "pi10_r_squared": (
+            "R squared of Pi10",
+            "1",
+            2,
+            "Share of the variance that the line behind Pi10 explains.",
+            "nakano2005",
+        ),
+    }
+    return tuple(Quantity(key, *row) for key, row in definitions.items())
+
+
 def _cluster_classes(operator: str) -> dict[str, tuple[str, int, str, str]]:
     """Rows of the size classes: from one edge (included) to the next."""
     edges = [f"{edge:g}" for edge in CLUSTER_EDGES_MM]
@@ -346,6 +420,29 @@ def _heterogeneity(operator: str) -> dict[str, tuple[str, int, str, str]]:
     }
 
 
+def _normalised(profile: Profile) -> tuple[Quantity, ...]:
+    operator = "<=" if profile.counts_threshold else "<"
+    how = "with every fine band of the image weakened to the level of a soft kernel; only if asked for."
+    return (
+        Quantity(
+            "laa950_normalised_percent",
+            f"LAA-950 normalised ({operator} -950 HU)",
+            "%",
+            1,
+            f"Share of aerated voxels with HU {operator} -950, {how}",
+            "gallardo2016",
+        ),
+        Quantity(
+            "perc15_normalised_hu",
+            "Perc15 normalised",
+            "[hnsf'U]",
+            0,
+            f"15th percentile of HU, {how}",
+            "gallardo2016",
+        ),
+    )
+
+
 def _derived(profile: Profile) -> tuple[Quantity, ...]:
     return (
         Quantity(
@@ -369,7 +466,7 @@ def _derived(profile: Profile) -> tuple[Quantity, ...]:
 
 
 _EVERYWHERE = (_amounts, _moments, _percentiles, _shares)
-_SOMEWHERE = (_pattern, _derived)
+_SOMEWHERE = (_pattern, _normalised, _derived, _airways)
 
 
 class Dictionary(dict[str, Quantity]):
@@ -435,6 +532,12 @@ QUANTITIES = quantities_of("default")
 
 REGION_KEYS = tuple(row.key for part in _EVERYWHERE for row in part(PROFILES["default"]))
 """What is measured of every region."""
+
+NORMALISED_KEYS = tuple(row.key for row in _normalised(PROFILES["default"]))
+"""Measured with `qct.options.Options.normalise`, of both lungs, each lung and each lobe."""
+
+AIRWAY_KEYS = tuple(row.key for row in _airways(PROFILES["default"]))
+"""Measured of the airways only."""
 
 PATTERN_KEYS = tuple(row.key for row in _pattern(PROFILES["default"]))
 """Measured for some regions: ratio of thirds for the lungs, clusters for both, heterogeneity for lobes."""

@@ -170,6 +170,20 @@ SNOMED_LUNG = "39607008"
 SNOMED_SIDES = {Side.RIGHT: "24028007", Side.LEFT: "7771000"}
 
 
+BRONCHI = {
+    "trachea": "Trachea",
+    "right_main": "Right main bronchus",
+    "left_main": "Left main bronchus",
+    "intermediate": "Intermediate bronchus",
+    "right_upper_lobe": "Right upper lobar bronchus",
+    "right_middle_lobe": "Middle lobar bronchus",
+    "right_lower_lobe": "Right lower lobar bronchus",
+    "left_upper_lobe": "Left upper lobar bronchus",
+    "left_lower_lobe": "Left lower lobar bronchus",
+}
+"""Bronchi that have a name; a lobar one has the key of its lobe."""
+
+
 class Fissure(StrEnum):
     """The three fissures every pair of lungs is expected to have."""
 

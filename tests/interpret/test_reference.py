@@ -113,3 +113,10 @@ def test_a_scan_unlike_those_of_the_populations_is_not_compared(flag):
 def test_what_is_said_of_a_person_stands_over_the_header():
     said = Options(age_years=61, sex="F", height_cm=170)
     assert person(MAN, said) == Patient(sex="F", age_years=61, height_m=1.7, weight_kg=80)
+
+
+@pytest.mark.parametrize("flag", [Flag.SINGLE_LUNG, Flag.TRUNCATED_LUNG])
+def test_the_volume_of_less_than_two_whole_lungs_is_not_compared(flag):
+    man = Patient(sex="M", age_years=60, height_m=1.75, weight_kg=76)
+    for one in references(man, (Measured("whole_lung", "volume_ml", 2550.0),), {flag}):
+        assert bool(one.refused) or one.quantity != "volume_ml"

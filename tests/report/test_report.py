@@ -220,3 +220,30 @@ def test_the_pdf_is_for_archives_tagged_and_names_nobody_in_its_metadata(documen
     for secret in ("DOE", "JANE", "QCT-0001", "A-17"):
         assert secret not in about
         assert secret not in str(pdf.metadata)
+
+
+LONG = "X" * 64
+
+
+@pytest.mark.parametrize("paper", ["a4", "letter"])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_nothing_runs_off_the_paper_however_long_the_header_is(paper, language):
+    doubts = frozenset(Flag)
+    analysis = make_analysis(
+        patient=Patient(name=f"{LONG}^{LONG}", patient_id=LONG),
+        study=Study(
+            description=LONG, accession=LONG[:16], referrer=LONG, study_uid="1." + "2" * 62
+        ),
+        acquisition=Acquisition(
+            series_uid="1." + "3" * 62,
+            series_description=LONG,
+            manufacturer=LONG,
+            recon_kernel=LONG,
+        ),
+        measured=measured(status=Status.CAVEAT, flags=doubts),
+    )
+    document = build(analysis, language=language, paper=paper)
+    for page in pymupdf.open(stream=write_pdf(document), filetype="pdf"):
+        words = page.get_text("words")
+        assert max(word[2] for word in words) < page.rect.width - 35
+        assert max(word[3] for word in words) < page.rect.height - 15

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from qct import __version__
+from qct.export.airways import airway_records
 from qct.export.beside import Beside
 from qct.findings import Analysis, Candidate, Change, Measured
 from qct.flags import Flag, Status
@@ -84,6 +85,7 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "uncertainties": [_fields(one) for one in analysis.uncertainties],
         "changes": [change_record(one) for one in analysis.changes],
         "fissures": {one.fissure.value: _fissure(one) for one in analysis.segmentation.fissures},
+        "airways": airway_records(analysis),
         "verdict": _verdict(analysis),
         "flags": _flags(analysis),
         "started": started,
@@ -183,6 +185,7 @@ def _verdict(analysis: Analysis) -> dict[str, Any]:
         "overall": verdict.overall.value,
         "reasons": [{"flag": one.flag.key, "says": one.says} for one in verdict.reasons],
         "calibration_hu": dict(verdict.calibration_hu),
+        "gate": dict(verdict.gate),
     }
 
 

@@ -32,6 +32,15 @@ UNLIKE = {
 }
 """Scans that no reference population was scanned like, and the words for it."""
 
+NOT_ALL = {
+    Flag.SINGLE_LUNG: "only one lung was found",
+    Flag.TRUNCATED_LUNG: "the lung is cut off at the edge of the scan",
+}
+"""Volumes that are not those of two whole lungs, and the words for it."""
+
+
+VOLUME = "volume_ml"
+
 
 def person(patient: Patient, options: Options) -> Patient:
     """Return the patient of the header, with what the options say of them put over it."""
@@ -59,7 +68,7 @@ def references(
     measured : tuple of Measured
         As judged; a number that is withheld is not compared.
     flags : collection of Flag
-        Doubts about the scan; with one of `UNLIKE`, no row applies.
+        Doubts about the scan; with one of `UNLIKE`, no row applies, with one of `NOT_ALL` none of volume.
 
     Returns
     -------
@@ -67,12 +76,16 @@ def references(
         A row outside whose people this person is, or that needs what is not known, is refused with the
         reason; nothing is extrapolated and no missing value is invented.
     """
-    unlike = next((words for flag, words in UNLIKE.items() if flag in flags), "")
+    unlike, not_all = (
+        next((words for flag, words in table.items() if flag in flags), "")
+        for table in (UNLIKE, NOT_ALL)
+    )
     values = {(one.region, one.quantity): one.value for one in measured}
     rows = []
     for row in _table():
         equation = _equation(row, patient)
-        one = _reference(row, equation, patient, unlike)
+        why = unlike or (not_all if row["quantity"] == VOLUME else "")
+        one = _reference(row, equation, patient, why)
         value = values.get((one.region, one.quantity))
         rows.append(_compared(one, value, (equation or {}).get("sd")))
     return tuple(rows)

@@ -1,7 +1,20 @@
-"""Density and volume of regions, from counts."""
+"""Density and volume of regions, from counts; lumen and wall of the airways."""
 
+from qct.measure.airways import AirwaySizes, measure_airways
 from qct.measure.calibration import calibrate
 from qct.measure.density import Extras, density_of
 from qct.measure.lungs import Measurements, measure
+from qct.measure.noise import standard_errors
+from qct.measure.normalised import normalised
 
-__all__ = ["Extras", "Measurements", "calibrate", "density_of", "measure"]
+__all__ = [
+    "AirwaySizes",
+    "Extras",
+    "Measurements",
+    "calibrate",
+    "density_of",
+    "measure",
+    "measure_airways",
+    "normalised",
+    "standard_errors",
+]

@@ -145,16 +145,26 @@ def _lookup(region: Region, *, dense: bool = True) -> _Mask:
     return table
 
 
+def _footprint(labels: _Labels) -> tuple[slice, slice]:
+    """Return the rows and columns outside which no slice has a label."""
+    seen = labels.max(axis=0, initial=0) > 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if rows.size == 0:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
 def _voxels_per_plane(labels: _Labels, table: _Mask) -> tuple[npt.NDArray[np.int64], ...]:
     """Count voxels in every plane of each axis, one z plane at a time (no volume-sized copy)."""
     nz, ny, nx = labels.shape
     counts = np.zeros(nz, np.int64), np.zeros(ny, np.int64), np.zeros(nx, np.int64)
+    rows, columns = _footprint(labels)
     for z in range(nz):
-        mask = table[labels[z]]
+        mask = table[labels[z, rows, columns]]
         counts[0][z] = np.count_nonzero(mask)
         if counts[0][z]:
-            counts[1][:] += mask.sum(axis=1)
-            counts[2][:] += mask.sum(axis=0)
+            counts[1][rows] += mask.sum(axis=1)
+            counts[2][columns] += mask.sum(axis=0)
     return counts
 
 
@@ -322,12 +332,15 @@ def _count_along(volume: Volume, labels: _Labels, region: Region, plane: _Plane)
     low = np.zeros((nz, nx if axis == 0 else ny), np.float32)
     depth = np.zeros_like(low)
     first = np.zeros(low.shape, np.uint8)
+    rows, columns = _footprint(labels)
+    kept = columns if axis == 0 else rows
     for z in range(nz):
-        lung = table[labels[z]]
-        depth[z] = lung.sum(axis=axis)
-        if depth[z].any():
-            low[z] = (lung & (volume.hu[z] < LOW_HU)).sum(axis=axis)
-            first[z] = _first(lung, labels[z], axis, from_end=region is LEFT_LUNG)
+        here = labels[z, rows, columns]
+        lung = table[here]
+        if lung.any():
+            depth[z, kept] = lung.sum(axis=axis)
+            low[z, kept] = (lung & (volume.hu[z, rows, columns] < LOW_HU)).sum(axis=axis)
+            first[z, kept] = _first(lung, here, axis, from_end=region is LEFT_LUNG)
     return _Along(low, depth, first)
 
 

@@ -9,7 +9,7 @@ from qct.findings import FissureFit
 from qct.regions import Side
 from qct.segment.bend import bend
 from qct.segment.completeness import measure_completeness
-from qct.segment.fissures import NO_POINTS, Evidence, LungBox
+from qct.segment.fissures import NO_POINTS, Evidence, LungBox, SheetPoints
 from qct.segment.follow import Trace, follow
 from qct.segment.lung_frame import LungFrame
 from qct.segment.prior import FISSURES_OF, SidePrior, SurfacePrior
@@ -20,9 +20,16 @@ from qct.segment.unroll import Chart, Slab, chart_of, unroll
 ABOVE_OBLIQUE_MM = 4.0
 """Evidence of the horizontal fissure lies at least this far above the oblique one, in mm."""
 
-FOLLOW_REACH_MM = (26.0, 20.0, 14.0)
+FOLLOW_REACH_MM = (26.0, 26.0, 20.0, 14.0)
 """How far from the fitted surface the fissure is looked for, in mm, round by round: at first as far as shapes
 are off (p90 14 to 18 mm)."""
+
+
+BESIDE_MM = 12.0
+"""Clear points farther from the fitted shape than this, in mm, are left to the search that follows."""
+
+BESIDE_COSINE = 0.9
+"""Their sheets are turned at most this far (26 degrees) from the fitted shape."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def fit_borders(
             fissure,
             measure_coverage(found.chart, found.trace),
             _mahalanobis(surprise, shape.covariance),
-            measure_completeness(found.slab) if found.slab else None,
+            measure_completeness(found.slab, found.trace) if found.slab and found.trace else None,
         )
         borders.append(FittedBorder(found.surface, fit))
     return borders
@@ -100,7 +107,8 @@ def _fit(
     for reach_mm in FOLLOW_REACH_MM:
         if found.chart is None:
             return found
-        chart = found.chart.raised(bend(found.chart, followed), lung.box, above)
+        near = followed.joined(_beside(found.chart, clear))
+        chart = found.chart.raised(bend(found.chart, near), lung.box, above)
         slab = unroll(chart, lung.box, lung.evidence.usable, reach_mm)
         trace = follow(slab)
         followed = trace.points()
@@ -109,9 +117,17 @@ def _fit(
         found = _placed(lung, shape, coefficients, above)
     if found.chart is None:
         return found
-    chart = found.chart.raised(bend(found.chart, followed), lung.box, above)
+    near = followed.joined(_beside(found.chart, clear))
+    chart = found.chart.raised(bend(found.chart, near), lung.box, above)
     surface = chart.field(Lattice.over(lung.box))
     return _Followed(coefficients, surface, chart, slab, trace)
+
+
+def _beside(chart: Chart, points: SheetPoints) -> SheetPoints:
+    """Return the points that may lie on the fissure of a chart: close to it, and facing its way."""
+    columns, offset = chart.locate(points.position_mm)
+    cosine = np.abs((points.normal * chart.normals_at(columns)).sum(axis=1))
+    return points.where((np.abs(offset) < BESIDE_MM) & (cosine > BESIDE_COSINE))
 
 
 def _placed(

@@ -28,7 +28,7 @@ _SLOPES = (-1.6, -0.8, 0.0, 0.8, 1.6)
 TILTS = np.array([(u, v) for u in _SLOPES for v in _SLOPES if abs(u) + abs(v) < 2.0])
 """Rise of the plates in mm per column, along u and v: up to 39 degrees off the surface."""
 
-LEAST_USABLE = 0.5
+LEAST_USABLE = 0.3
 """Share of a plate that has to be usable."""
 
 MOST_CONTRAST = 5.0
@@ -37,7 +37,7 @@ MOST_CONTRAST = 5.0
 STEP_COST = np.array([0.0, 0.4, 1.0, 2.0], np.float32)
 """Cost of a way that climbs 0, 1, 2, 3 mm from column to column, in the same units."""
 
-FAR_COST, FAR_MM = 0.4, 12.0
+FAR_COST, FAR_MM = 0.2, 12.0
 """Cost of lying `FAR_MM` off the surface; it grows with the square."""
 
 PLANE_COLUMNS = 4
@@ -55,9 +55,10 @@ FULL_EVIDENCE = 3.0
 JUMP_MM = 1.6
 """Neighbouring columns whose heights differ by more do not continue each other."""
 
-LEAST_PATCH_COLUMNS = 150
-"""Columns (of 4 mm²) that have to continue each other: 6 cm². On scans whose slices are too thick to show any
-fissure most patches stay smaller."""
+LEAST_PATCH = 240.0
+"""Evidence that columns (of 4 mm²) which continue each other have to add up to: that of 3 cm² of a clear
+fissure, or of 7 cm² of a faint one. On scans whose slices are too thick to show any fissure most patches stay
+smaller."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def follow(slab: Slab) -> Trace:
     flat = np.abs(offset - plane) < OFF_PLANE_MM
     evidence = _mean_around(np.where(flat, np.clip(here, -1, MOST_CONTRAST), 0), usable)
     seen = usable & flat & (evidence > LEAST_EVIDENCE)
-    seen &= _patch_columns(offset, seen) >= LEAST_PATCH_COLUMNS
+    seen &= _patch_sums(offset, seen, evidence) >= LEAST_PATCH
     base_slope: Any = np.gradient(slab.chart.height_mm, COLUMN_MM)
     slope += np.stack(base_slope)
     return Trace(slab.chart, offset, slope, evidence, seen)
@@ -164,10 +165,12 @@ def _fit_planes(
     return plane, np.stack([along_u, along_v]) / COLUMN_MM
 
 
-def _patch_columns(
-    height: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
-    """Count, for every chosen column, the columns of the patch that it belongs to."""
+def _patch_sums(
+    height: npt.NDArray[np.float64],
+    chosen: npt.NDArray[np.bool_],
+    evidence: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Add up, for every chosen column, the evidence of the patch that it belongs to."""
     number = np.full(height.shape, -1)
     n_chosen = int(np.count_nonzero(chosen))
     number[chosen] = np.arange(n_chosen)
@@ -180,6 +183,6 @@ def _patch_columns(
     rows, columns = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n_chosen, n_chosen))
     _, patch = connected_components(graph, directed=False)
-    size = np.zeros(height.shape, np.int64)
-    size[chosen] = np.bincount(patch, minlength=1)[patch]
-    return size
+    total = np.zeros(height.shape)
+    total[chosen] = np.bincount(patch, evidence[chosen], minlength=1)[patch]
+    return total

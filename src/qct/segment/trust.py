@@ -28,7 +28,7 @@ ON_BORDER_MM = 2.5
 COVER_MM = 4.0
 """A piece of border is covered if the fissure was followed within this distance along it, in mm."""
 
-SUPPORTED_COVERAGE = 0.40
+SUPPORTED_COVERAGE = 0.48
 """Least coverage of a supported border."""
 
 PARTLY_COVERAGE = 0.12

@@ -69,6 +69,16 @@ class Chart:
         below = map_coordinates(self.height_mm, columns, order=1, mode="nearest")
         return columns, along[:, 2] - below
 
+    def normals_at(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return (N, 3) unit normals of the surface at (2, N) column numbers, pointing up."""
+        slopes = [
+            map_coordinates(slope, columns, order=1, mode="nearest")
+            for slope in np.gradient(self.height_mm, COLUMN_MM)
+        ]
+        normal = self.axes[2] - np.stack(slopes, axis=1) @ self.axes[:2]
+        unit: npt.NDArray[np.float64] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+        return unit
+
     def raised(
         self, offset_mm: npt.NDArray[np.float64], box: LungBox, above: Surface | None
     ) -> "Chart":

@@ -1,0 +1,328 @@
+"""A front of voxels that walks down a branching tube, layer by layer, and tells where the tube divides."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qct.kernels.compiled import kernel
+
+FREE, TAKEN, AHEAD, REFUSED = 0, 1, 2, 3
+"""States of a voxel: may be entered; belongs to a branch; stands in the newest layer; lacks walls."""
+
+ENDED, SPLIT, LEAKED = 0, 1, 2
+"""How a walk ended: nothing more to enter; the front fell apart; it grew faster than a tube can."""
+
+TENTHS = 10.0
+"""Path lengths are summed in whole tenths of a millimetre, so that no order of adding changes them."""
+
+
+@kernel
+def smooth_slices(hu: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
+    """Smooth every slice by (1, 2, 1)/4 along y and x, continuing the edge; rounded down.
+
+    Parameters
+    ----------
+    hu : (Z, Y, X) int16
+
+    Returns
+    -------
+    smooth : (Z, Y, X) int16
+    """
+    nz, ny, nx = hu.shape
+    smooth = np.empty((nz, ny, nx), np.int16)
+    row = np.zeros(nx, np.int32)
+    for z in range(nz):
+        for y in range(ny):
+            above, below = max(y - 1, 0), min(y + 1, ny - 1)
+            for x in range(nx):
+                row[x] = np.int32(hu[z, above, x]) + 2 * np.int32(hu[z, y, x]) + hu[z, below, x]
+            for x in range(nx):
+                total = row[max(x - 1, 0)] + 2 * row[x] + row[min(x + 1, nx - 1)]
+                smooth[z, y, x] = total >> 4
+    return smooth
+
+
+@kernel
+def is_walled(
+    hu: npt.NDArray[np.int16],
+    at: tuple[int, int, int],
+    rays: npt.NDArray[np.int64],
+    n_steps: int,
+    depth_hu: float,
+    least: float,
+) -> bool:
+    """Tell whether enough rays from a voxel meet something brighter than it by some depth.
+
+    Letters: Z, Y, X grid; D directions; S steps.
+
+    Parameters
+    ----------
+    hu : (Z, Y, X) int16
+    at : (int, int, int)
+    rays : (D, S, 3) int64
+        Voxel offsets along each ray, from near to far.
+    n_steps : int
+        How many steps of the rays are looked at.
+    depth_hu : float
+    least : float
+        So many rays are enough.
+
+    Returns
+    -------
+    walled : bool
+        A ray that leaves the grid counts as one that meets a wall: a tube may begin at the edge.
+    """
+    nz, ny, nx = hu.shape
+    wall_hu = hu[at[0], at[1], at[2]] + depth_hu
+    n_missed = 0
+    for d in range(rays.shape[0]):
+        met = False
+        for s in range(n_steps):
+            z = at[0] + rays[d, s, 0]
+            y = at[1] + rays[d, s, 1]
+            x = at[2] + rays[d, s, 2]
+            outside = z < 0 or y < 0 or x < 0 or z >= nz or y >= ny or x >= nx
+            if outside or hu[z, y, x] >= wall_hu:
+                met = True
+                break
+        if not met:
+            n_missed += 1
+            if n_missed > rays.shape[0] - least:
+                return False
+    return True
+
+
+@kernel
+def part_front(
+    front: npt.NDArray[np.int64],
+    state: npt.NDArray[np.uint8],
+) -> npt.NDArray[Any]:
+    """Tell apart the parts of a front that do not touch (26 neighbours); from 1, by their first voxel.
+
+    Letters: N voxels; Z, Y, X grid.
+
+    Parameters
+    ----------
+    front : (N,) int64
+        Flat indices.
+    state : (Z, Y, X) uint8
+        `AHEAD` at the front; `TAKEN` there afterwards.
+
+    Returns
+    -------
+    part : (N,) int64
+    """
+    nz, ny, nx = state.shape
+    part_of = np.zeros(front.size, np.int64)
+    place = {np.int64(-1): np.int64(-1)}
+    for n in range(front.size):
+        place[front[n]] = np.int64(n)
+    stack = np.zeros(front.size, np.int64)
+    n_parts = 0
+    for first in range(front.size):
+        if part_of[first]:
+            continue
+        n_parts += 1
+        part_of[first] = n_parts
+        stack[0] = first
+        n_stack = 1
+        while n_stack:
+            n_stack -= 1
+            flat = front[stack[n_stack]]
+            z, y, x = flat // (ny * nx), (flat // nx) % ny, flat % nx
+            state[z, y, x] = TAKEN
+            for z2 in range(max(z - 1, 0), min(z + 2, nz)):
+                for y2 in range(max(y - 1, 0), min(y + 2, ny)):
+                    for x2 in range(max(x - 1, 0), min(x + 2, nx)):
+                        if state[z2, y2, x2] != AHEAD:
+                            continue
+                        beside = place[(z2 * ny + y2) * nx + x2]
+                        if part_of[beside] == 0:
+                            part_of[beside] = n_parts
+                            stack[n_stack] = beside
+                            n_stack += 1
+    return part_of
+
+
+@kernel
+def without_spurs(part: npt.NDArray[np.int64]) -> int:
+    """Leave out (0) parts of one voxel or under a fifth of the largest, and number the others anew.
+
+    Parameters
+    ----------
+    part : (N,) int64
+        Numbers from 1; changed in place.
+
+    Returns
+    -------
+    n_parts : int
+    """
+    sizes = np.zeros(part.max() + 1, np.int64)
+    for n in range(part.size):
+        sizes[part[n]] += 1
+    number = np.zeros(sizes.size, np.int64)
+    n_parts = 0
+    for k in range(1, sizes.size):
+        if sizes[k] > 1 and 5 * sizes[k] >= sizes.max():
+            n_parts += 1
+            number[k] = n_parts
+    for n in range(part.size):
+        part[n] = number[part[n]]
+    return n_parts
+
+
+@kernel
+def walk_branch(
+    hu: npt.NDArray[np.int16],
+    state: npt.NDArray[np.uint8],
+    seeds: npt.NDArray[np.int64],
+    spacing_mm: npt.NDArray[np.float64],
+    rays: npt.NDArray[np.int64],
+    rules: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], int]:
+    """Let a front walk from its seeds until it ends, falls apart, or grows too large for its tube.
+
+    A free voxel is entered if it is dark enough and enough rays from it meet a wall, either anywhere along the
+    rays, as in a lumen as wide as they are long, or close by, as in a narrow one. A layer is what is
+    entered within one step of path length, a tenth of a millimetre more than the diagonal of a voxel.
+
+    Letters: Z, Y, X grid; M seeds; D, S as in `is_walled`; N entered voxels.
+
+    Parameters
+    ----------
+    hu : (Z, Y, X) int16
+    state : (Z, Y, X) uint8
+        `FREE` or `TAKEN`; entered voxels become `TAKEN`.
+    seeds : (M,) int64
+        Flat indices of the front to begin with.
+    spacing_mm : (3,) float64
+    rays : (D, S, 3) int64
+    rules : (8,) float64
+        Highest HU of lumen; by how much a wall is brighter than the lumen before it; least number of rays
+        that meet a wall; largest number of voxels of a layer; of parts of the front; of layers; by how
+        much a wall close by is brighter; how many steps of a ray are close by.
+
+    Returns
+    -------
+    voxels : (N,) int64
+        Flat indices in the order of path length.
+    layer : (N,) int64
+        Number of the layer, from 0.
+    part : (N,) int64
+        In the last layer of a front that fell apart, the number of the part, from 1; else 0.
+    outcome : int
+        `ENDED`, `SPLIT` or `LEAKED`.
+
+    Notes
+    -----
+    Voxels with less than -1200 HU hold no measurement and are never entered.
+    """
+    nz, ny, nx = hu.shape
+    lengths = np.zeros((3, 3, 3), np.int64)
+    for dz in range(3):
+        for dy in range(3):
+            for dx in range(3):
+                squared = (
+                    ((dz - 1) * spacing_mm[0]) ** 2
+                    + ((dy - 1) * spacing_mm[1]) ** 2
+                    + ((dx - 1) * spacing_mm[2]) ** 2
+                )
+                lengths[dz, dy, dx] = round(TENTHS * np.sqrt(squared))
+    n_far, n_near = rays.shape[1], min(int(rules[7]), rays.shape[1])
+    step = lengths[0, 0, 0] + 1  # longer than any way to a neighbour, so that no layer stays empty
+    n_rings = step
+    heads = np.full(n_rings, -1, np.int64)
+    tails = np.full(n_rings, -1, np.int64)
+    room = 64
+    place = np.zeros(room, np.int64)
+    behind = np.full(room, -1, np.int64)
+    n_queued = 0
+    voxels = np.zeros(room, np.int64)
+    layer_of = np.zeros(room, np.int64)
+    refused = np.zeros(room, np.int64)
+    n_in, n_before, n_refused = 0, 0, 0
+    n_seeds = seeds.size
+    distance, waiting = 0, n_seeds
+    outcome = ENDED
+    parts = np.zeros(0, np.int64)
+    layer = 0
+    while True:
+        # enter everything whose path length lies within this layer
+        while distance < (layer + 1) * step and waiting > 0:
+            ring = distance % n_rings
+            entry = heads[ring]
+            if distance == 0 and n_seeds > 0:
+                n_seeds -= 1
+                flat = seeds[seeds.size - 1 - n_seeds]
+                waiting -= 1
+            elif entry >= 0:
+                heads[ring] = behind[entry]
+                if heads[ring] < 0:
+                    tails[ring] = -1
+                waiting -= 1
+                flat = place[entry]
+                z, y, x = flat // (ny * nx), (flat // nx) % ny, flat % nx
+                if state[z, y, x] != FREE:
+                    continue
+                at = (z, y, x)
+                near = is_walled(hu, at, rays, n_near, rules[6], rules[2])
+                if not near and not is_walled(hu, at, rays, n_far, rules[1], rules[2]):
+                    state[z, y, x] = REFUSED
+                    if n_refused == refused.size:
+                        refused = np.concatenate((refused, np.zeros(n_refused, np.int64)))
+                    refused[n_refused] = flat
+                    n_refused += 1
+                    continue
+                state[z, y, x] = AHEAD
+                if n_in == voxels.size:
+                    voxels = np.concatenate((voxels, np.zeros(n_in, np.int64)))
+                    layer_of = np.concatenate((layer_of, np.zeros(n_in, np.int64)))
+                voxels[n_in] = flat
+                layer_of[n_in] = layer
+                n_in += 1
+            else:
+                distance += 1
+                continue
+            z, y, x = flat // (ny * nx), (flat // nx) % ny, flat % nx
+            for z2 in range(max(z - 1, 0), min(z + 2, nz)):
+                for y2 in range(max(y - 1, 0), min(y + 2, ny)):
+                    for x2 in range(max(x - 1, 0), min(x + 2, nx)):
+                        value = hu[z2, y2, x2]
+                        if state[z2, y2, x2] != FREE or value > rules[0] or value < -1200:
+                            continue
+                        if n_queued == room:
+                            place = np.concatenate((place, np.zeros(room, np.int64)))
+                            behind = np.concatenate((behind, np.full(room, -1, np.int64)))
+                            room *= 2
+                        ring = (distance + lengths[z2 - z + 1, y2 - y + 1, x2 - x + 1]) % n_rings
+                        place[n_queued] = (z2 * ny + y2) * nx + x2
+                        behind[n_queued] = -1
+                        if tails[ring] < 0:
+                            heads[ring] = n_queued
+                        else:
+                            behind[tails[ring]] = n_queued
+                        tails[ring] = n_queued
+                        n_queued += 1
+                        waiting += 1
+        if n_in == n_before:
+            break
+        parts = part_front(voxels[n_before:n_in], state)
+        n_parts = without_spurs(parts)
+        if n_in - n_before > rules[3] or n_parts > rules[4]:
+            outcome = LEAKED
+            break
+        if n_parts > 1:
+            outcome = SPLIT
+            break
+        n_before = n_in
+        layer += 1
+        if waiting == 0 or layer >= rules[5]:
+            break
+    for n in range(n_refused):
+        flat = refused[n]
+        state[flat // (ny * nx), (flat // nx) % ny, flat % nx] = FREE
+    part_of = np.zeros(n_in, np.int64)
+    if outcome == SPLIT:
+        part_of[n_before:] = parts
+    return voxels[:n_in].copy(), layer_of[:n_in].copy(), part_of, outcome
