@@ -33,7 +33,9 @@ TABLES = ("results.csv", "long.csv", "refused.csv", "dictionary.csv")
 def main() -> int:
     """Run both ways and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scans", type=Path, nargs="*", help="real scans to measure, too")
+    parser.add_argument(
+        "scans", type=Path, nargs="*", help="real scans to measure, too, each a study"
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--studies", type=int, default=60)
     parser.add_argument("--bad", type=int, default=len(SPOILERS))

@@ -68,6 +68,9 @@ class Acquisition:
     contrast_agent: str | None = None
     patient_position: str | None = None
     image_type: tuple[str, ...] = ()
+    is_monoenergetic: bool = False
+    """A virtual monoenergetic image, computed from a multi-energy scan."""
+    monoenergetic_kev: float | None = None
     transfer_syntax: str | None = None
     is_lossy: bool = False
     gantry_tilt_deg: float | None = None

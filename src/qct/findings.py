@@ -178,7 +178,7 @@ class Segmentation:
     region_flags: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
     flags: frozenset[Flag] = frozenset()
     airways: AirwayTree | None = None
-    """None where no tree was followed (no trachea seen, imported labels)."""
+    """None where no trachea is seen, or imported labels have none."""
 
 
 # --- from measure -------------------------------------------------------------------------------
@@ -220,6 +220,17 @@ class Measured:
     value: float | None
     status: Status = Status.REPORTED
     flags: frozenset[Flag] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StandardError:
+    """How far noise alone moves one number: one standard deviation, in the unit of the quantity."""
+
+    region: str
+    quantity: str
+    amount: float
+    noise_hu: float
+    """Noise of the scan that it follows from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,11 +510,14 @@ class Verdict:
     reasons : tuple of Reason
     calibration_hu : mapping
         Measured HU of known substances (outside air, tracheal air, ...).
+    gate : mapping
+        What the site changed in the rules; empty if nothing.
     """
 
     overall: Status
     reasons: tuple[Reason, ...] = ()
     calibration_hu: Mapping[str, float] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,12 @@ class Flag(Enum):
     UNREADABLE_FILES = ("unreadable_files", "Some files could not be read and were left out.")
     HU_FLOOR = ("hu_floor", "Values below -1000 HU were cut off by the scanner.")
     HU_OFFSET = ("hu_offset", "Air or tissue is not where calibrated HU have to be.")
+    METAL = ("metal", "Metal is in the picture; its streaks may cross the lungs.")
+    VIRTUAL_MONOENERGETIC = (
+        "virtual_monoenergetic",
+        "Computed from two energies as if one energy had been used.",
+    )
+    ACQUISITION_TOLD = ("acquisition_told", "What the header lacks was told by a person.")
     CONVERTED_GRID = ("converted_grid", "A volume file, not DICOM: the header says little.")
     # acquisition
     THICK_SLICES = ("thick_slices", "Slices are thicker than the method asks for.")
@@ -48,11 +54,13 @@ class Flag(Enum):
     SHARP_KERNEL = ("sharp_kernel", "Reconstructed with an edge-enhancing kernel.")
     UNKNOWN_KERNEL = ("unknown_kernel", "The reconstruction kernel is not known.")
     ITERATIVE_KERNEL = ("iterative_kernel", "Reconstructed iteratively.")
+    OTHER_KVP = ("other_kvp", "The tube voltage is not the one that the method asks for.")
     LOW_DOSE = ("low_dose", "The image is noisier than the method asks for.")
     CONTRAST = ("contrast", "Intravenous contrast was given, or may have been.")
     EXPIRATION = ("expiration", "The scan was, or may have been, taken in expiration.")
     NOT_SUPINE = ("not_supine", "The patient did not lie on the back.")
     UNKNOWN_ACQUISITION = ("unknown_acquisition", "The header lacks what the verdict needs.")
+    SITE_GATE = ("site_gate", "The site judges acquisitions by its own rules.")
     # segmentation
     TRUNCATED_LUNG = ("truncated_lung", "The lung touches the edge of the scan.")
     SINGLE_LUNG = ("single_lung", "Only one lung was found.")
@@ -77,6 +85,8 @@ class Flag(Enum):
     LOBE_SIZE_UNUSUAL = ("lobe_size_unusual", "A lobe's share of the lung is unusual.")
     LOBES_UNDIVIDED = ("lobes_undivided", "A lung was not divided into lobes.")
     LABELS_IMPORTED = ("labels_imported", "The regions come from an imported label map.")
+    NETWORK_LABELS = ("network_labels", "The regions come from a neural network of others.")
+    LUNGS_EDITED = ("lungs_edited", "The outline of the lungs was corrected by a person.")
     # measuring
     TOO_FEW_VOXELS = ("too_few_voxels", "The region is too small to say more than its volume.")
     CLIPPED_HU = ("clipped_hu", "So many values lie at the scanner's floor that numbers shift.")

@@ -10,14 +10,32 @@ from qct.errors import OptionError
 PROFILES = ("default", "le", "cip", "cip_histogram", "pyradiomics")
 """Named sets of definitions; see docs/metrics.md."""
 
-SEGMENTERS = ("surfaces",)
-"""Ways to find the lobes: ``surfaces`` fits fissure surfaces, without a network."""
+SEGMENTERS = ("surfaces", "lungmask", "totalsegmentator")
+"""Who finds lungs and lobes: ``surfaces`` fits fissure surfaces, without a network; the others are
+networks of other people, which are installed apart (extras of the same name)."""
 
 SEXES = ("M", "F", "O")
 """As in DICOM."""
 
 PERSON_LIMITS = {"age_years": (0, 130), "height_cm": (30, 250), "weight_kg": (1, 400)}
 """What a person can have; meant to catch a wrong unit."""
+
+SCAN_LIMITS = {"kvp": (40, 200), "slice_mm": (0.1, 20), "ctdi_vol_mgy": (0.01, 500)}
+"""What a scan can have; likewise."""
+
+POSITIONS = ("HFS", "HFP", "FFS", "FFP", "HFDR", "HFDL", "FFDR", "FFDL")
+"""As in DICOM PatientPosition (PS3.3 C.7.3.1.1.2)."""
+
+TOLD = (
+    "recon_kernel",
+    "manufacturer",
+    "kvp",
+    "slice_mm",
+    "ctdi_vol_mgy",
+    "has_contrast",
+    "patient_position",
+)
+"""Settings that fill what a header does not say of the acquisition; named like its fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +57,12 @@ class Options:
     segmenter: str = "surfaces"
     """Who finds lungs and lobes."""
 
+    weights: str | None = None
+    """Where the weights of a network are; None looks where it keeps them itself."""
+
+    allow_download: bool = False
+    """May a network fetch weights that are not there?"""
+
     threads: int = 0
     """Threads to compute with; 0 means every core. No number depends on it."""
 
@@ -51,6 +75,9 @@ class Options:
     peel_mm: float = 10.0
     """The peel is what lies less deep than this under the pleura; the core is the rest."""
 
+    normalise: bool = False
+    """Also measure low attenuation as a soft kernel would show it."""
+
     age_years: float | None = None
     """Age at the scan, where the header does not say it or says it wrong."""
 
@@ -62,6 +89,27 @@ class Options:
 
     weight_kg: float | None = None
     """Weight, likewise."""
+
+    recon_kernel: str | None = None
+    """Reconstruction kernel, where the header does not say it."""
+
+    manufacturer: str | None = None
+    """Who made the scanner, likewise; tells what the kernel's name means."""
+
+    kvp: float | None = None
+    """Tube voltage (kV), likewise."""
+
+    slice_mm: float | None = None
+    """Slice thickness, likewise."""
+
+    ctdi_vol_mgy: float | None = None
+    """Dose, likewise."""
+
+    has_contrast: bool | None = None
+    """Whether contrast medium was given, likewise."""
+
+    patient_position: str | None = None
+    """As in DICOM (HFS is on the back, head first), likewise."""
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -78,7 +126,10 @@ class Options:
             raise OptionError(msg, hint="The usual peel is 10 mm.")
         self._check_extras("laa_hu", 500, 1024)
         self._check_extras("percentiles", 1, 99)
-        self._check_person()
+        if self.patient_position not in (None, *POSITIONS):
+            msg = f"patient_position = {self.patient_position!r} is none of {', '.join(POSITIONS)}"
+            raise OptionError(msg, hint="HFS is on the back, head first.")
+        self._check_numbers()
 
     def _check_extras(self, name: str, lowest: int, highest: int) -> None:
         """Order the numbers asked for, and drop doubles."""
@@ -89,11 +140,11 @@ class Options:
                 raise OptionError(msg, hint="Write 920 for -920 HU, and 5 for the 5th percentile.")
         object.__setattr__(self, name, tuple(sorted(set(asked))))
 
-    def _check_person(self) -> None:
+    def _check_numbers(self) -> None:
         if self.sex not in (None, *SEXES):
             msg = f"sex = {self.sex!r} is none of {', '.join(SEXES)}"
             raise OptionError(msg, hint="Leave it out to take it from the header.")
-        for name, (lowest, highest) in PERSON_LIMITS.items():
+        for name, (lowest, highest) in (PERSON_LIMITS | SCAN_LIMITS).items():
             value = getattr(self, name)
             if value is not None and not lowest <= value <= highest:
                 msg = f"{name} = {value} is not between {lowest} and {highest}"

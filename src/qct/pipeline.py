@@ -11,13 +11,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from qct import __version__
-from qct.findings import Analysis, Change, Progress, no_progress
+from qct.findings import Analysis, Change, Progress, Scan, Segmentation, no_progress
 from qct.options import Options
 from qct.order import Order
 from qct.signature import Signature, SignedStatement
 
 if TYPE_CHECKING:
-    from qct.findings import Scan
+    from qct.interpret import Outlook
+    from qct.read import Survey
     from qct.report import Document
     from qct.report.document import Drafted
 
@@ -33,6 +34,8 @@ def analyze(
     *,
     options: Options | None = None,
     labels: Path | None = None,
+    lungs: Path | None = None,
+    gate: Path | None = None,
     order: Order | None = None,
     priors: Sequence[Path] = (),
     progress: Progress = no_progress,
@@ -47,6 +50,10 @@ def analyze(
         Settings; defaults where left out.
     labels : Path, optional
         A segmentation to measure with, instead of finding the regions.
+    lungs : Path, optional
+        Lungs that a person has corrected; the lobes are fitted into them.
+    gate : Path, optional
+        A site's own rules for what a scan is good enough for (docs/gate.md).
     order : Order, optional
         What people say about the study; shown in the report.
     priors : sequence of Path
@@ -67,29 +74,25 @@ def analyze(
         If it does not show lungs.
     """
     from qct.export.restore import result_of, saved_result
-    from qct.interpret import adjust, draft, judge, person, references, uncertainties
+    from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads
-    from qct.measure import Extras, calibrate, measure, measure_airways
+    from qct.measure import Extras, calibrate, measure, measure_airways, normalised, standard_errors
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
-    from qct.read import read_scan
-    from qct.segment import segment
-    from qct.segment.drawn_borders import with_completeness
-    from qct.segment.imported import import_segmentation
+    from qct.read import completed, read_scan
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
     limit_threads(options.threads)
+    rules = site_gate(gate) if gate is not None else None
     clock = _Clock(progress)
     with clock.stage("read", "reading") as told:
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
+        scan = completed(scan, options)
         _check_order(order, scan)
     with clock.stage("segment", "segmenting") as told:
-        if labels is not None:
-            segmentation = with_completeness(import_segmentation(labels, scan), scan.volume)
-        else:
-            segmentation = segment(scan.volume, options=options, progress=told)
+        segmentation = _segmented(scan, options, labels, lungs, told)
     with clock.stage("measure", "measuring") as told:
         counted = measure(
             scan.volume,
@@ -102,12 +105,14 @@ def analyze(
         airways = measure_airways(
             scan.volume, segmentation.airways, slice_mm=scan.acquisition.slice_mm
         )
+        numbers = counted.measured + airways.measured
+        if options.normalise:
+            numbers += normalised(scan.volume, segmentation.labels, profile=options.profile)
         calibration_hu = calibrate(scan.volume, segmentation.labels)
+        errors = standard_errors(scan.volume, segmentation.labels, counted.histograms)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
-        verdict, measured = judge(
-            scan, segmentation, counted.measured + airways.measured, calibration_hu
-        )
+        verdict, measured = judge(scan, segmentation, numbers, calibration_hu, rules)
         usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
         measured = adjust(measured, usual)
     with clock.stage("show", "taking views"):
@@ -127,7 +132,7 @@ def analyze(
         software=_software(),
         timings_s=clock.timings_s,
         references=usual,
-        uncertainties=uncertainties(measured),
+        uncertainties=uncertainties(measured, errors),
         surfaces=surfaces,
         statements=draft(measured, usual),
         order=order,
@@ -182,6 +187,79 @@ def comparison_files(changes: Sequence[Change], profile: str) -> dict[str, bytes
         "comparison.csv": comparison_csv(changes, profile).encode(),
         "comparison.json": comparison_json(changes, profile).encode(),
     }
+
+
+def segment_only(
+    path: Path,
+    *,
+    options: Options | None = None,
+    labels: Path | None = None,
+    lungs: Path | None = None,
+    progress: Progress = no_progress,
+) -> tuple[Scan, Segmentation]:
+    """Read and segment one scan; arguments and errors as of `analyze`."""
+    from qct.kernels.compiled import limit_threads
+    from qct.read import read_scan
+
+    options = options or Options()
+    limit_threads(options.threads)
+    scan = read_scan(path, series_uid=options.series_uid, progress=progress)
+    return scan, _segmented(scan, options, labels, lungs, progress)
+
+
+def _segmented(
+    scan: Scan, options: Options, labels: Path | None, lungs: Path | None, progress: Progress
+) -> Segmentation:
+    from qct.segment import segment
+    from qct.segment.drawn_borders import with_completeness
+    from qct.segment.edited import with_lungs
+    from qct.segment.imported import import_segmentation
+
+    if labels is not None:
+        found = import_segmentation(labels, scan)
+    else:
+        found = segment(scan.volume, options=options, progress=progress)
+    if labels is not None or options.segmenter != "surfaces":
+        found = with_completeness(found, scan.volume)
+    return found if lungs is None else with_lungs(found, lungs, scan)
+
+
+def inspect(
+    path: Path, *, options: Options | None = None, gate: Path | None = None
+) -> "tuple[Survey, dict[int, Outlook]]":
+    """List every series, and foresee from the headers what the gate would say of each.
+
+    Returns
+    -------
+    survey : Survey
+    outlooks : dict
+        By the number of the candidate, counted through all studies; only what may be measured.
+
+    Raises
+    ------
+    ReadError
+        If there is nothing at all to read.
+    OptionError
+        If the settings contradict the headers, or the gate's file is faulty.
+    """
+    from qct.acquisition import Study
+    from qct.interpret import foresee, site_gate
+    from qct.read import completed_acquisition, survey
+
+    options = options or Options()
+    rules = site_gate(gate) if gate is not None else None
+    found = survey(path, series_uid=options.series_uid)
+    outlooks, number = {}, -1
+    for study in found.studies:
+        for candidate, how in zip(study.candidates, study.acquisitions, strict=True):
+            number += 1
+            if how is None or candidate.spacing_mm is None:
+                continue
+            if candidate.verdict == "chosen":
+                how = completed_acquisition(how, options)
+            told = Study(description=study.description)
+            outlooks[number] = foresee(how, told, candidate.spacing_mm[0], gate=rules)
+    return found, outlooks
 
 
 def _check_order(order: Order | None, scan: "Scan") -> None:

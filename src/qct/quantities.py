@@ -420,6 +420,29 @@ def _heterogeneity(operator: str) -> dict[str, tuple[str, int, str, str]]:
     }
 
 
+def _normalised(profile: Profile) -> tuple[Quantity, ...]:
+    operator = "<=" if profile.counts_threshold else "<"
+    how = "with every fine band of the image weakened to the level of a soft kernel; only if asked for."
+    return (
+        Quantity(
+            "laa950_normalised_percent",
+            f"LAA-950 normalised ({operator} -950 HU)",
+            "%",
+            1,
+            f"Share of aerated voxels with HU {operator} -950, {how}",
+            "gallardo2016",
+        ),
+        Quantity(
+            "perc15_normalised_hu",
+            "Perc15 normalised",
+            "[hnsf'U]",
+            0,
+            f"15th percentile of HU, {how}",
+            "gallardo2016",
+        ),
+    )
+
+
 def _derived(profile: Profile) -> tuple[Quantity, ...]:
     return (
         Quantity(
@@ -443,7 +466,7 @@ def _derived(profile: Profile) -> tuple[Quantity, ...]:
 
 
 _EVERYWHERE = (_amounts, _moments, _percentiles, _shares)
-_SOMEWHERE = (_pattern, _derived, _airways)
+_SOMEWHERE = (_pattern, _normalised, _derived, _airways)
 
 
 class Dictionary(dict[str, Quantity]):
@@ -509,6 +532,9 @@ QUANTITIES = quantities_of("default")
 
 REGION_KEYS = tuple(row.key for part in _EVERYWHERE for row in part(PROFILES["default"]))
 """What is measured of every region."""
+
+NORMALISED_KEYS = tuple(row.key for row in _normalised(PROFILES["default"]))
+"""Measured with `qct.options.Options.normalise`, of both lungs, each lung and each lobe."""
 
 AIRWAY_KEYS = tuple(row.key for row in _airways(PROFILES["default"]))
 """Measured of the airways only."""

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from tests.read import series
 
 from qct.cli import main
@@ -46,3 +47,33 @@ def test_on_a_terminal_there_is_a_table(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert main(["inspect", str(tmp_path)]) == 0
     assert "Grid" in capsys.readouterr().out
+
+
+@pytest.mark.real_data
+def test_one_scan_in_two_kernels_is_judged_and_the_choice_explained(real_data, capsys):
+    assert main(["inspect", str(real_data / "ct/lung_dx_a0001"), "--json"]) == 0
+    neutral, sharp = json.loads(capsys.readouterr().out)["studies"][0]["candidates"]
+    assert (neutral["verdict"], neutral["recon_kernel"]) == ("chosen", "B")
+    assert neutral["gate"]["quantities"]["laa950_percent"] == "caveat"
+    assert {one["flag"] for one in neutral["gate"]["reasons"]} == {"thick_slices"}
+    assert sharp["reason"] == "Its kernel (L, sharp) is less fit for density than B."
+    assert sharp["gate"]["quantities"]["laa950_percent"] == "withheld"
+    assert sharp["gate"]["quantities"]["volume_ml"] == "reported"
+    assert {one["flag"] for one in sharp["gate"]["reasons"]} == {"sharp_kernel", "thick_slices"}
+
+
+def test_the_verdict_is_foreseen_with_the_rules_of_the_site(tmp_path, capsys):
+    (tmp_path / "site.toml").write_text('site = "Here"\noff = ["THICK_SLICES"]\n')
+    folder = series.write(tmp_path / "scan")
+    assert main(["inspect", str(folder)]) == 0
+    assert "with a caveat: Perc15, LAA-950" in (shown := capsys.readouterr().out)
+    assert "Slices are 2.50 mm thick" in shown
+    assert main(["inspect", str(folder), "--gate", str(tmp_path / "site.toml")]) == 0
+    shown = capsys.readouterr().out
+    assert "Slices are 2.50 mm thick" not in shown
+    assert "Judged by the rules of the site (Here): no rules for thick_slices." in shown
+
+
+def test_a_setting_against_the_header_is_refused(tmp_path, capsys):
+    assert main(["inspect", str(series.write(tmp_path)), "--kvp", "80"]) == 2
+    assert "the header says kvp = 120" in capsys.readouterr().err

@@ -26,7 +26,9 @@ def test_the_command_writes_series_and_truth_says_so_and_replaces_them_only_by_f
     assert json.loads((out / "truth.json").read_text())["spec"]["seed"] == 4
 
 
-@pytest.mark.parametrize("wrong", [["--laa", "99"], ["--kernel", "unknown"], ["--kernel", "b70"]])
+@pytest.mark.parametrize(
+    "wrong", [["--laa", "99"], ["--kernel", "unknown"], ["--kernel", "b70"], ["--laa-lobes", "all"]]
+)
 def test_a_wrong_setting_exits_2_and_writes_nothing(tmp_path, wrong):
     assert main(["phantom", str(tmp_path / "out"), *wrong]) == 2
     assert not (tmp_path / "out").exists()

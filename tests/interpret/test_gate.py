@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from qct.acquisition import Acquisition, KernelFamily, Patient, Study
+from qct.errors import OptionError
 from qct.findings import FissureFit, Measured, Scan, Segmentation
 from qct.flags import Flag, Status, Weight
 from qct.interpret import judge
-from qct.interpret.facts import region_facts, scan_facts
-from qct.interpret.gate import load_gate, parse_gate
+from qct.interpret.facts import header_facts, image_facts, region_facts
+from qct.interpret.gate import foresee, load_gate, parse_gate, site_gate
 from qct.quantities import HEADLINE, QUANTITIES
 from qct.regions import LOBES, REGIONS, Fissure
 from qct.volume import Volume
@@ -23,6 +24,7 @@ GOOD = Acquisition(
     slice_mm=1.0,
     has_contrast=False,
     patient_position="HFS",
+    kvp=120.0,
     ctdi_vol_mgy=7.0,
 )
 MEASURED = tuple(
@@ -258,14 +260,164 @@ def test_walls_of_airways_need_thin_slices_but_the_tree_is_counted():
     assert numbers["airway", "airway_branches"].status is Status.CAVEAT
 
 
+@pytest.mark.parametrize(("kvp", "mean"), [(80, "caveat"), (120, "reported"), (140, "caveat")])
+def test_the_tube_voltage_is_judged(kvp, mean):
+    _, numbers = judged(scan(kvp=float(kvp)))
+    assert statuses(numbers, quantities=("mean_hu",)) == {mean}
+
+
+@pytest.mark.parametrize(
+    ("noise_sd", "laa950"), [(15, "reported"), (34, "reported"), (40, "caveat"), (75, "withheld")]
+)
+def test_noise_is_judged_by_what_it_does_to_normal_lung(noise_sd, laa950):
+    _, numbers = judged(calibration_hu={"noise_sd": float(noise_sd)})
+    assert statuses(numbers, quantities=("laa950_percent",)) == {laa950}
+
+
+@pytest.mark.parametrize(
+    ("kev", "laa950"),
+    [(70.0, "caveat"), (40.0, "withheld"), (140.0, "withheld"), (None, "withheld")],
+)
+def test_a_virtual_energy_is_judged(kev, laa950):
+    verdict, numbers = judged(scan(is_monoenergetic=True, monoenergetic_kev=kev))
+    assert statuses(numbers, quantities=("laa950_percent",)) == {laa950}
+    assert ("unknown keV" in verdict.reasons[-1].says) is (kev is None) or len(verdict.reasons) > 1
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Chest EXP 1.0",
+        "Thorax Exspiration",
+        "Ausatmung",
+        "thorax expiration forcée",
+        "TORAX ESPIRACION",
+        "Torace in espirazione",
+        "uitademing",
+        "wydech",
+        "výdech",
+        "utandning",
+        "ekspiryum",
+        "на выдохе",
+        "胸部 呼气末",
+        "胸部呼気",
+        "흉부 호기",
+    ],
+)
+def test_the_phase_is_read_in_many_languages(description):
+    _, numbers = judged(scan(series_description=description))
+    assert statuses(numbers, quantities=("laa950_percent",)) == {"withheld"}
+
+
+def in_study(series, study):
+    taken = scan(series_description=series)
+    return replace(taken, study=Study(description=study))
+
+
+@pytest.mark.parametrize(
+    ("series", "laa950"),
+    [
+        ("INSP 1.0 B31f", "reported"),
+        ("EXP 1.0 B31f", "withheld"),
+        ("1.0 B31f", "caveat"),
+        ("Inspiration, RV/LV", "reported"),
+    ],
+)
+def test_the_description_of_the_series_comes_before_that_of_the_study(series, laa950):
+    _, numbers = judged(in_study(series, "HRCT CHEST INSP/EXP"))
+    assert statuses(numbers, quantities=("laa950_percent",)) == {laa950}
+
+
+@pytest.mark.parametrize(("volume_ml", "status"), [(3000.0, "caveat"), (6000.0, "reported")])
+def test_a_small_breath_is_seen_by_the_predicted_capacity(volume_ml, status):
+    man = replace(scan(), patient=Patient(sex="M", age_years=60.0, height_m=1.80))  # TLC 7.3 L
+    measured = tuple(
+        replace(one, value=volume_ml) if one.quantity == "volume_ml" else one for one in MEASURED
+    )
+    verdict, numbers = judged(man, measured)
+    assert statuses(numbers, quantities=("mean_hu",)) == {status}
+    if status == "caveat":
+        assert "41 %" in verdict.reasons[0].says
+
+
+# --- before the pixels --------------------------------------------------------------------------
+
+
+def test_a_verdict_is_foreseen_from_the_header():
+    outlook = foresee(replace(GOOD, kernel_family=KernelFamily.SHARP), Study(), 1.0)
+    assert outlook.overall is Status.WITHHELD
+    assert outlook.statuses["laa950_percent"] is Status.WITHHELD
+    assert outlook.statuses["volume_ml"] is Status.REPORTED
+    assert [reason.flag for reason in outlook.reasons] == [Flag.SHARP_KERNEL]
+    assert foresee(GOOD, Study(), 1.0).overall is Status.REPORTED
+
+
+# --- a site's own rules -------------------------------------------------------------------------
+
+SITE = """
+site = "Example Hospital"
+off = ["CONTRAST"]
+[[rule]]
+flag = "THICK_SLICES"
+when = [{ fact = "slice_mm", above = 0.9 }]
+withhold = ["low"]
+says = "Slices are {slice_mm:.2f} mm thick, dose {ctdi_vol_mgy:.1f}."
+"""
+
+
+def site(tmp_path, text=SITE):
+    file = tmp_path / "gate.toml"
+    file.write_text(text)
+    return site_gate(file)
+
+
+def test_a_site_replaces_rules_and_it_is_said_and_stored(tmp_path):
+    taken = scan(has_contrast=True, ctdi_vol_mgy=None)
+    empty = Segmentation(labels=EMPTY)
+    verdict, numbers = judge(taken, empty, MEASURED, gate=site(tmp_path))
+    by_key = {(one.region, one.quantity): one for one in numbers}
+    assert by_key["whole_lung", "laa950_percent"].status is Status.WITHHELD
+    assert by_key["whole_lung", "mean_hu"].status is Status.REPORTED  # contrast is off
+    assert verdict.reasons[0].says == "Slices are 1.00 mm thick, dose unknown."
+    assert "Example Hospital" in verdict.reasons[-1].says
+    assert verdict.gate["replaced"] == ["thick_slices"]
+    assert verdict.gate["off"] == ["contrast"]
+    assert len(verdict.gate["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('slice_mm", above', 'slice_thickness", above'),
+        ("{slice_mm", "{slice"),
+        ('"low"', '"lowest"'),
+        ("THICK_SLICES", "FAT_SLICES"),
+        ('off = ["CONTRAST"]', 'off = ["NOTHING"]'),
+        ("above", "over"),
+        ("site =", "sight ="),
+        ("[[rule]]", "[[rule"),
+    ],
+)
+def test_a_faulty_table_of_a_site_is_refused_in_words(tmp_path, before, after):
+    with pytest.raises(OptionError, match=r"gate\.toml") as refusal:
+        site(tmp_path, SITE.replace(before, after, 1))
+    assert refusal.value.hint
+
+
+def test_a_table_of_a_site_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="cannot be read"):
+        site_gate(tmp_path / "nowhere.toml")
+
+
 # --- the table itself ---------------------------------------------------------------------------
 
 
 def all_facts():
     calibration_hu = {"outside_air": -1000.0, "tracheal_air": -990.0}
     segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5, 3.0),))
-    whole = scan_facts(scan(), MEASURED, calibration_hu, load_gate().words)
-    return whole | region_facts("left_upper_lobe", scan(), segmentation, MEASURED)
+    whole = header_facts(GOOD, Study(), False, 1.0, load_gate().words)
+    whole |= image_facts(MEASURED, calibration_hu)
+    return whole | region_facts("left_upper_lobe", frozenset(), segmentation, MEASURED)
 
 
 def test_every_rule_asks_and_says_only_what_is_known():
@@ -291,8 +443,11 @@ def test_the_groups_hold_every_quantity_but_the_clipped_share():
 
 
 def test_every_doubt_has_a_rule():
-    # a region that is too small is marked where it is measured
-    assert {rule.flag for rule in load_gate().rules} == set(Flag) - {Flag.TOO_FEW_VOXELS}
+    # a region that is too small is marked where it is measured; a site's own rules where they are read
+    assert {rule.flag for rule in load_gate().rules} == set(Flag) - {
+        Flag.TOO_FEW_VOXELS,
+        Flag.SITE_GATE,
+    }
 
 
 def test_every_rule_has_a_source_among_the_references():

@@ -42,14 +42,25 @@ def mark_capsules(marks, segments, numbers, spacing):
         marks[depth(marks.shape, segment, spacing)[0] >= 0] = number
 
 
-def fill_spheres(state, spheres, spacing, wanted):
-    turned = 0
-    for sphere in spheres:
-        inside = ((_points(state.shape, spacing) - sphere[:3]) ** 2).sum(-1) <= sphere[3] ** 2
+def reach(shape, ball, rough, spacing):
+    step = ball[3] / 8
+    at = (_points(shape, spacing) / step).astype(int) % rough.shape[0]
+    return ball[3] * (1 + 0.5 * np.clip(rough[at[..., 0], at[..., 1], at[..., 2]], -1, 1))
+
+
+def fill_blobs(state, balls, rough, spacing, limits):
+    wanted, gap = limits
+    turned = left_out = 0
+    for ball in balls:
+        away = np.sqrt(((_points(state.shape, spacing) - ball[:3]) ** 2).sum(-1))
+        if gap >= 0 and ((state == 2) & (away <= 1.5 * ball[3] + gap)).any():
+            left_out += 1
+            continue
+        inside = away <= reach(state.shape, ball, rough, spacing)
         new = np.flatnonzero(inside & (state == 1))[: wanted - turned]
         state.ravel()[new] = 2
         turned += len(new)
-    return turned
+    return turned, left_out
 
 
 def expand_slice(field, rows, row_share, columns, column_share):

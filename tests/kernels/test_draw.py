@@ -7,7 +7,7 @@ from tests.kernels import reference_draw as reference
 from qct.kernels.draw import (
     draw_capsules,
     expand_slice,
-    fill_spheres,
+    fill_blobs,
     mark_capsules,
     thin_share,
 )
@@ -47,22 +47,29 @@ def test_mark_capsules_agrees_with_its_reference(seed):
     np.testing.assert_array_equal(marks, expected)
 
 
-@given(seed=SEEDS, wanted=st.integers(0, 60))
-def test_fill_spheres_agrees_with_its_reference(seed, wanted):
+def blobs(seed):
     rng, shape, spacing, segments = scene(seed)
-    spheres = np.ascontiguousarray(segments[:, 3:7])
     state = rng.integers(0, 2, shape).astype(np.uint8)
+    rough = rng.standard_normal((8, 8, 8)).astype(np.float32)
+    return state, np.ascontiguousarray(segments[:, 3:7]), rough, spacing
+
+
+@given(seed=SEEDS, wanted=st.integers(0, 60), gap=st.sampled_from([-1.0, 0.0, 1.0]))
+def test_fill_blobs_agrees_with_its_reference(seed, wanted, gap):
+    state, *scenery = blobs(seed)
     expected = state.copy()
-    n_turned = fill_spheres(state, spheres, spacing, wanted)
-    assert n_turned == reference.fill_spheres(expected, spheres, spacing, wanted)
+    done = fill_blobs(state, *scenery, (wanted, gap))
+    turned, left_out = reference.fill_blobs(expected, *scenery, (wanted, gap))
+    assert done[0] == turned
+    if turned < wanted:  # else the kernel stops early
+        assert done[1] == left_out
     np.testing.assert_array_equal(state, expected)
 
 
 @given(seed=SEEDS, wanted=st.integers(0, 60))
-def test_spheres_turn_never_more_than_wanted_and_count_what_they_turn(seed, wanted):
-    rng, shape, spacing, segments = scene(seed)
-    state = rng.integers(0, 2, shape).astype(np.uint8)
-    n_turned = fill_spheres(state, np.ascontiguousarray(segments[:, 3:7]), spacing, wanted)
+def test_blobs_turn_never_more_than_wanted_and_count_what_they_turn(seed, wanted):
+    state, *scenery = blobs(seed)
+    n_turned, _ = fill_blobs(state, *scenery, (wanted, -1.0))
     assert n_turned == np.count_nonzero(state == 2) <= wanted
 
 

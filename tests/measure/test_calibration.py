@@ -23,7 +23,27 @@ def chest(trachea_hu=-985, outside_hu=-998, radius_mm=10):
 
 
 def test_air_reads_what_was_put_in():
-    assert calibrate(*chest()) == {"tracheal_air": -985, "outside_air": -998}
+    assert calibrate(*chest()) == {"tracheal_air": -985, "outside_air": -998, "noise_sd": 0}
+
+
+def test_noise_is_that_of_tracheal_air():
+    volume, labels = chest()
+    hu = volume.hu + np.random.default_rng(1).normal(0, 25, volume.shape).astype(np.int16)
+    assert calibrate(Volume.from_spacing(hu, SPACING_MM), labels)["noise_sd"] == pytest.approx(
+        25, abs=1
+    )
+
+
+def test_muscle_beside_the_spine_reads_what_was_put_in():
+    hu = np.full((40, 160, 200), -100, np.int16)  # fat
+    hu[:, 20:100, 20:180] = 40
+    hu[:, 85:120, 60:140] = 55  # muscle of the back
+    hu[:, 80:120, 92:108] = 400  # spine
+    labels = np.zeros(hu.shape, np.uint8)
+    labels[:, 30:90, 30:90] = Label.RIGHT_LUNG
+    labels[:, 30:90, 110:170] = Label.LEFT_LUNG
+    hu[labels > 0] = -850
+    assert calibrate(Volume.from_spacing(hu, SPACING_MM), labels)["muscle"] == 55
 
 
 def test_a_trachea_too_narrow_for_a_core_is_left_out():
@@ -38,7 +58,7 @@ def test_a_scan_without_airway_has_no_tracheal_air():
 def test_a_tight_field_of_view_has_no_outside_air():
     volume, labels = chest()
     tight = Volume.from_spacing(np.ascontiguousarray(volume.hu[:, 45:]), SPACING_MM)
-    assert calibrate(tight, labels[:, 45:]).keys() == {"tracheal_air"}
+    assert calibrate(tight, labels[:, 45:]).keys() == {"tracheal_air", "noise_sd"}
 
 
 def test_labels_on_another_grid_are_refused():

@@ -160,3 +160,27 @@ def test_values_at_the_floor_are_told_from_low_values():
 def test_arrays_that_do_not_fit_are_refused(hu, labels):
     with pytest.raises(ValueError, match="labels"):
         density_of(hu, labels, 1.0)
+
+
+def pyradiomics_first_order(hu):
+    """First-order features as PyRadiomics 3 defines them (``radiomics/firstorder.py``), by numpy."""
+    x = hu.astype(np.float64)
+    away = x - x.mean()
+    m2, m3, m4 = ((away**k).mean() for k in (2, 3, 4))
+    return {
+        "mean_hu": x.mean(),
+        "median_hu": np.median(x),
+        "sd_hu": np.sqrt(m2),
+        "skewness": m3 / m2**1.5,
+        "kurtosis": m4 / m2**2,
+        "perc10_hu": np.percentile(x, 10),
+    }
+
+
+def test_first_order_features_are_those_of_pyradiomics():
+    rng = np.random.default_rng(8)
+    hu = np.concatenate([rng.normal(-870, 45, 5000), rng.normal(-300, 250, 700)]).astype(np.int16)
+    mask = rng.random(hu.size) < 0.8
+    found = density_of(hu, mask, 1.0, profile="pyradiomics")[1]
+    twin = pyradiomics_first_order(hu[mask])
+    assert {key: found[key] for key in twin} == pytest.approx(twin, rel=1e-12)

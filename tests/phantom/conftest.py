@@ -5,6 +5,7 @@ import pytest
 from qct.phantom import ChestSpec, make_chest
 
 SMALL = {"model_mm": 2.0, "size": 128, "slice_mm": 3.0, "laa": 10.0, "hole_mm": 4.0}
+TINY = {"model_mm": 3.0, "size": 64, "slice_mm": 10.0, "laa": 10.0, "hole_mm": 5.0}
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +16,13 @@ def small_spec():
 @pytest.fixture(scope="session")
 def chest(small_spec):
     return make_chest(small_spec)
+
+
+@pytest.fixture(scope="session")
+def tiny_spec():
+    return ChestSpec(**TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_spec):
+    return make_chest(tiny_spec)

@@ -3,10 +3,14 @@ from dataclasses import replace
 import cc3d
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from qct.errors import OptionError
 from qct.phantom import PRESETS, ChestSpec, make_chest, preset
+from qct.phantom.emphysema import add_holes
 from qct.phantom.model import build_model
+from qct.phantom.spec import Emphysema
+from qct.phantom.truth import cluster_exponent
 from qct.regions import DENSE, LOBES, LUNG_REGIONS, Label, Side
 
 
@@ -14,22 +18,84 @@ def value(chest, which, region, quantity):
     return chest.truth[which]["regions"][region][quantity]["value"]
 
 
-def test_the_same_spec_gives_the_same_bits(chest, small_spec):
-    again = make_chest(small_spec)
-    assert again.volume.hu.tobytes() == chest.volume.hu.tobytes()
-    assert again.labels.tobytes() == chest.labels.tobytes()
-    assert again.truth == chest.truth
+def test_the_same_spec_gives_the_same_bits_on_one_thread_too(tiny, tiny_spec, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    again = make_chest(tiny_spec)
+    assert again.volume.hu.tobytes() == tiny.volume.hu.tobytes()
+    assert again.labels.tobytes() == tiny.labels.tobytes()
+    assert again.truth == tiny.truth
 
 
-def test_another_seed_is_another_person(chest, small_spec):
-    other = make_chest(replace(small_spec, seed=8))
-    assert other.truth["model"] != chest.truth["model"]
+def test_another_seed_is_another_person(tiny, tiny_spec):
+    other = make_chest(replace(tiny_spec, seed=8))
+    assert other.truth["model"] != tiny.truth["model"]
 
 
-def test_disease_and_kernel_leave_the_person_alone(small_spec):
-    one = build_model(small_spec)
-    other = build_model(replace(small_spec, laa=30.0, exposure_mas=20.0))
-    np.testing.assert_array_equal(one.hu, other.hu)
+@pytest.fixture(scope="module")
+def body(tiny_spec):
+    return build_model(tiny_spec)
+
+
+def test_disease_and_kernel_leave_the_person_alone(body, tiny_spec):
+    other = build_model(replace(tiny_spec, laa=30.0, exposure_mas=20.0))
+    np.testing.assert_array_equal(body.hu, other.hu)
+
+
+def holes(body, spec):
+    """Where holes come to lie in a copy of a healthy body."""
+    ill = replace(body, hu=body.hu.copy())
+    add_holes(ill, spec)
+    return (np.rint(ill.hu) < -950) & (np.rint(body.hu) >= -950)
+
+
+def test_more_emphysema_keeps_the_holes_that_there_were(body, tiny_spec):
+    before, after = holes(body, tiny_spec), holes(body, replace(tiny_spec, laa=20.0))
+    assert not (before & ~after).any()
+    assert after.sum() > 1.9 * before.sum()
+
+
+def test_every_lobe_has_the_emphysema_that_was_asked_for_it(tiny_spec):
+    wanted = {"right_upper_lobe": 20.0, "left_lower_lobe": 6.0}
+    one = make_chest(replace(tiny_spec, laa_lobes=wanted))
+    for lobe, percent in wanted.items():
+        assert value(one, "model", lobe, "laa950_percent") == pytest.approx(percent, abs=0.05)
+    assert value(one, "model", "left_upper_lobe", "laa950_percent") < 1
+
+
+def test_paraseptal_holes_lie_under_the_pleura_and_the_others_do_not(body, tiny_spec):
+    depth = distance_transform_edt(body.labels > 0)
+    near = {}
+    for pattern in (Emphysema.PARASEPTAL, Emphysema.CENTRILOBULAR):
+        spec = replace(tiny_spec, laa=3.0, emphysema=pattern)
+        near[pattern] = np.median(depth[holes(body, spec)])
+    assert near[Emphysema.PARASEPTAL] < 3.5 < near[Emphysema.CENTRILOBULAR]
+
+
+def test_vessels_and_airways_are_known(chest):
+    for which in ("model", "sampled"):
+        total = value(chest, which, "whole_lung", "total_vessel_volume_ml")
+        assert 60 < value(chest, which, "whole_lung", "bv5_ml") < total < 250
+    airways = chest.truth["airways"]
+    lumen = [one["lumen_mm"] for one in airways["by_generation"].values()]
+    assert len(lumen) > 6
+    assert lumen == sorted(lumen, reverse=True)
+    assert airways["segmental"]["branches"] == 10
+    assert 2 < airways["pi10_mm"] < 5
+
+
+def test_the_cluster_exponent_is_the_slope_of_a_known_power_law():
+    low = np.zeros((200, 200, 30), bool)
+    at = iter(np.argwhere(np.ones((100, 100))))  # bars on a comb: none touches another
+    volumes = np.arange(5, 27)
+    for volume in volumes:
+        for _ in range(round(3000 / volume**2)):
+            z, y = 2 * next(at)
+            low[z, y, :volume] = True
+    number = np.array([round(3000 / volume**2) for volume in volumes])
+    at_least = number[::-1].cumsum()[::-1]
+    slope = np.polyfit(np.log(volumes), np.log(at_least), 1)[0]
+    assert cluster_exponent(low, 1.0) == pytest.approx(-slope, abs=1e-9)
+    assert cluster_exponent(low[:2], 1.0) is None
 
 
 def test_the_model_has_the_emphysema_that_was_asked_for(chest):
@@ -104,7 +170,7 @@ def test_trachea_reaches_the_bronchi_of_both_lungs_through_air(chest):
 
 
 def test_a_lung_that_was_taken_out_is_not_there():
-    spec = preset("one-lung", model_mm=2.5, size=96, slice_mm=5.0)
+    spec = preset("one-lung", model_mm=3.0, size=64, slice_mm=5.0)
     assert spec.missing_side is Side.LEFT
     one = make_chest(spec)
     assert not np.isin(one.labels, (Label.LEFT_UPPER_LOBE, Label.LEFT_LOWER_LOBE)).any()
@@ -120,12 +186,24 @@ def test_airless_lung_counts_for_volume_and_not_for_density():
     assert value(one, "sampled", "right_lower_lobe", "mean_hu") < -700
 
 
+def test_fluid_is_no_lung_and_a_mass_is_airless_lung(tiny_spec, tiny):
+    ill = make_chest(replace(tiny_spec, effusion_ml=400.0, tumour_mm=50.0))
+    healthy = value(tiny, "sampled", "right_lung", "volume_ml")
+    left = healthy - value(ill, "sampled", "right_lung", "volume_ml")
+    assert left == pytest.approx(400, rel=0.15)
+    mass = np.count_nonzero(ill.labels == Label.RIGHT_UPPER_LOBE + DENSE) * ill.volume.voxel_ml
+    assert mass == pytest.approx(np.pi / 6 * 50**3 / 1000, rel=0.15)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_spec(name):
     assert preset(name, seed=3).seed == 3
 
 
-@pytest.mark.parametrize("wrong", [{"laa": 61}, {"size": 10}, {"kernel": "blurry"}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"laa": 61}, {"size": 10}, {"kernel": "blurry"}, {"seed": -1}, {"laa_lobes": {"lingula": 3}}],
+)
 def test_a_setting_outside_its_limits_is_refused_with_a_hint(wrong):
     with pytest.raises(OptionError) as refused:
         ChestSpec(**wrong)

@@ -9,14 +9,6 @@ import SimpleITK as sitk
 
 from qct.errors import WriteError
 from qct.phantom import Compression, make_chest, write_series
-from qct.phantom.spec import ChestSpec
-
-TINY = ChestSpec(model_mm=3.0, size=64, slice_mm=10.0)
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return make_chest(TINY)
 
 
 def read_back(folder):
@@ -53,15 +45,15 @@ def test_file_names_do_not_tell_the_order(tiny, tmp_path):
 
 
 def test_another_kernel_is_another_series_with_other_uids(tiny, tmp_path):
-    other = replace(tiny, spec=replace(TINY, seed=8))
+    other = replace(tiny, spec=replace(tiny.spec, seed=8))
     one = pydicom.dcmread(write_series(tiny, tmp_path / "a")[0])
     two = pydicom.dcmread(write_series(other, tmp_path / "b")[0])
     assert one.SeriesInstanceUID != two.SeriesInstanceUID
     assert one.SOPInstanceUID != two.SOPInstanceUID
 
 
-def test_corners_outside_the_field_of_view_are_declared_padding(tmp_path):
-    round_one = make_chest(replace(TINY, circle=True))
+def test_corners_outside_the_field_of_view_are_declared_padding(tiny_spec, tmp_path):
+    round_one = make_chest(replace(tiny_spec, circle=True))
     one = pydicom.dcmread(write_series(round_one, tmp_path)[3])
     assert one.PixelPaddingValue == -2000
     assert one.pixel_array[0, 0] == -2000

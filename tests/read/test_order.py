@@ -1,4 +1,5 @@
 from datetime import date
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -105,9 +106,9 @@ def test_an_order_that_is_not_there_is_refused(tmp_path):
 
 def test_the_order_of_another_patient_is_refused(tmp_path, capsys):
     order = written(tmp_path, b'patient_id = "SOMEBODY-ELSE"')
-    scan = "sample_data/dicom"
+    scan = Path(__file__).parents[2] / "sample_data" / "dicom"
     out = tmp_path / "OUT"
-    code = main(["analyze", scan, "-o", str(out), "--order", str(order), "--quiet"])
+    code = main(["analyze", str(scan), "-o", str(out), "--order", str(order), "--quiet"])
     assert code == IdentityError.exit_code
     assert "another patient" in capsys.readouterr().err
     assert not out.exists()

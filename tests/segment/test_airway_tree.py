@@ -142,14 +142,15 @@ def test_on_a_real_thin_slice_scan_the_tree_reaches_segments_of_every_lobe_with_
     from qct.read import read_scan
 
     scan = read_scan(real_data / "ct" / "ricord1a")
-    tree, marked = follow_airways(scan.volume, find_lungs(scan.volume).labels)
+    lungs = find_lungs(scan.volume).labels
+    tree, marked = follow_airways(scan.volume, lungs)
     lobes = [one.lobe for one in tree.branches]
     assert 60 < len(tree.branches) < 250
     for lobe in ("right_upper_lobe", "right_middle_lobe", "left_upper_lobe", "left_lower_lobe"):
         assert lobes.count(lobe) >= 5, lobe
     airway_ml = np.count_nonzero(marked == Label.AIRWAY) * scan.volume.voxel_ml
     assert 60 < airway_ml < 180
-    again, _ = follow_airways(scan.volume, find_lungs(scan.volume).labels)
+    again, _ = follow_airways(scan.volume, lungs)
     assert [replace(one, line_mm=0, radius_mm=0) for one in again.branches] == [
         replace(one, line_mm=0, radius_mm=0) for one in tree.branches
     ]

@@ -8,12 +8,15 @@ import pytest
 import SimpleITK as sitk
 from pydicom.uid import generate_uid
 from tests.export.analysis_builder import TURNS, analysis_of, labels_for, scan_in
+from tests.segment.drawn_airways import BRANCHES, drawn_bronchi
 
+from qct.acquisition import Acquisition, Patient, Study
 from qct.errors import GeometryError, OptionError, ReadError
 from qct.export import nifti_bytes
 from qct.export.dicom_instance import as_file, stamp_of
 from qct.export.dicom_seg import segmentation, segmentation_file
 from qct.export.dicom_source import read_source
+from qct.findings import Scan
 from qct.flags import Flag
 from qct.segment.imported import import_segmentation, key_of_name, read_labels
 
@@ -165,3 +168,14 @@ def test_a_fractional_segmentation_counts_from_one_half(tmp_path):
     path.write_bytes(as_file(ds))
     assert pydicom.dcmread(path).BitsAllocated == 8
     np.testing.assert_array_equal(read_labels(path, scan), labels_for(scan.volume.shape))
+
+
+def test_bronchi_are_followed_from_an_imported_trachea_and_the_labels_stay(tmp_path):
+    volume, labels = drawn_bronchi()
+    scan = Scan(volume=volume, patient=Patient(), study=Study(), acquisition=Acquisition())
+    path = tmp_path / "labels.nii.gz"
+    path.write_bytes(nifti_bytes(volume, labels))
+    found = import_segmentation(path, scan)
+    assert len(found.airways.branches) == BRANCHES
+    np.testing.assert_array_equal(found.labels, labels)
+    assert found.flags == {Flag.LABELS_IMPORTED}

@@ -5,7 +5,8 @@ function from the parsed arguments to an exit code. Whatever a command needs bey
 inside ``run``, so that ``qct --help`` answers at once.
 
 Exit codes: 0 done · 1 a fault of qct itself · 2 wrong arguments or settings · 3 the scan cannot be read or must
-not be measured · 4 the image does not show lungs · 5 the result cannot be written · 130 interrupted.
+not be measured · 4 the image does not show lungs · 5 the result cannot be written · 6 a
+validation was not passed · 130 interrupted.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from qct.errors import QctError
 COMMANDS = (
     "analyze",
     "inspect",
+    "segment",
     "batch",
     "cohort",
     "export",
@@ -33,6 +35,7 @@ COMMANDS = (
     "quantities",
     "compare",
     "phantom",
+    "validate",
     "train_prior",
     "warmup",
 )
@@ -43,7 +46,7 @@ DEBUG = "QCT_DEBUG"
 
 EPILOG = """\
 exit codes: 0 done, 1 fault of qct, 2 wrong arguments, 3 scan refused, 4 no lungs found,
-5 cannot write, 130 interrupted.   Research use only: not a cleared medical device.
+5 cannot write, 6 validation not passed, 130 interrupted.   Research use only: not a cleared medical device.
 """
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qct.options import PROFILES, SEGMENTERS, SEXES, Options
+from qct.options import POSITIONS, PROFILES, SEGMENTERS, SEXES, TOLD, Options
 
 if TYPE_CHECKING:
     from qct.findings import Analysis, Progress
@@ -31,7 +31,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--force", action="store_true", help="replace results already there")
     parser.add_argument("--series", metavar="UID", help="measure this series, whatever the ranking")
     parser.add_argument("--profile", choices=PROFILES, default=default.profile)
-    parser.add_argument("--segmenter", choices=SEGMENTERS, default=default.segmenter)
+    add_segmentation_to(parser)
     parser.add_argument(
         "--laa",
         type=int,
@@ -52,6 +52,11 @@ def add_to(commands: Any) -> None:
         "--peel-mm", type=float, default=default.peel_mm, help="depth of the peel (%(default)g)"
     )
     parser.add_argument(
+        "--normalise",
+        action="store_true",
+        help="also measure low attenuation as a soft reconstruction kernel would show it",
+    )
+    parser.add_argument(
         "--prior",
         type=Path,
         action="append",
@@ -60,6 +65,7 @@ def add_to(commands: Any) -> None:
         help="result folder of an earlier scan, to compare with; may be repeated",
     )
     add_person_to(parser)
+    add_acquisition_to(parser)
     add_report_to(parser)
     parser.add_argument(
         "--threads", type=int, default=default.threads, help="threads to use; 0 means every core"
@@ -72,6 +78,26 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print analysis.json on stdout")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.set_defaults(run=run)
+
+
+def add_segmentation_to(parser: argparse.ArgumentParser) -> None:
+    """Declare who finds the regions, and what a person has to say about them."""
+    parser.add_argument("--segmenter", choices=SEGMENTERS, default=Options().segmenter)
+    parser.add_argument(
+        "--weights", metavar="PATH", help="weights of the network, for places without a network"
+    )
+    parser.add_argument(
+        "--allow-download", action="store_true", help="let a network fetch its weights"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="measure these regions (SEG, NIfTI, NRRD, MHA)"
+    )
+    parser.add_argument(
+        "--lungs",
+        type=Path,
+        metavar="FILE",
+        help="corrected lungs, for the lobes to be fitted into",
+    )
 
 
 def add_person_to(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +114,32 @@ def add_person_to(parser: argparse.ArgumentParser) -> None:
 def person_of(args: argparse.Namespace) -> dict[str, Any]:
     """Return what was said about the patient, by the name of its setting."""
     return {name: getattr(args, name) for name in ("age_years", "sex", "height_cm", "weight_kg")}
+
+
+def add_acquisition_to(parser: argparse.ArgumentParser) -> None:
+    """Declare what the gate needs to know of the acquisition, and the gate's own table."""
+    how = parser.add_argument_group(
+        "acquisition",
+        "for the gate, where the header does not say it (NIfTI, NRRD, MHA say little)",
+    )
+    how.add_argument("--kernel", metavar="NAME", dest="recon_kernel")
+    how.add_argument("--manufacturer", metavar="NAME")
+    how.add_argument("--kvp", type=float, metavar="KV")
+    how.add_argument("--slice-thickness-mm", type=float, metavar="MM", dest="slice_mm")
+    how.add_argument("--ctdi-vol-mgy", type=float, metavar="MGY")
+    how.add_argument("--contrast", choices=("yes", "no"), dest="has_contrast")
+    how.add_argument("--position", choices=POSITIONS, dest="patient_position")
+    parser.add_argument(
+        "--gate", type=Path, metavar="FILE", help="the site's own acquisition rules (docs/gate.md)"
+    )
+
+
+def acquisition_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was said about the acquisition, by the name of its setting."""
+    told = {name: getattr(args, name) for name in TOLD}
+    if told["has_contrast"] is not None:
+        told["has_contrast"] = told["has_contrast"] == "yes"
+    return told
 
 
 def add_report_to(parser: argparse.ArgumentParser) -> None:
@@ -116,10 +168,14 @@ def run(args: argparse.Namespace) -> int:
         profile=args.profile,
         segmenter=args.segmenter,
         threads=args.threads,
+        weights=args.weights,
+        allow_download=args.allow_download,
         laa_hu=tuple(args.laa),
         percentiles=tuple(args.percentile),
         peel_mm=args.peel_mm,
+        normalise=args.normalise,
         **person_of(args),
+        **acquisition_of(args),
     )
     from qct.export import check_folder, write_folder
     from qct.pipeline import analyze, results
@@ -137,6 +193,9 @@ def run(args: argparse.Namespace) -> int:
         analysis = analyze(
             args.scan,
             options=options,
+            labels=args.labels,
+            lungs=args.lungs,
+            gate=args.gate,
             order=order,
             priors=args.prior,
             progress=lambda doing, share: progress(doing, 0.8 * share),

@@ -11,19 +11,31 @@ from qct.errors import WriteError
 
 SERIES_FOLDER, TRUTH_FILE = "dicom", "truth.json"
 
-PRESET_NAMES = ("healthy", "mild", "severe", "one-lung", "ild", "valve", "pneumonia")
+PRESET_NAMES = (
+    *("healthy", "mild", "severe", "paraseptal", "panlobular", "one-lung", "ild"),
+    *("valve-candidate", "pneumonia", "tumour", "paediatric-size"),
+)
 
 SETTINGS: dict[str, tuple[type, str]] = {
     "seed": (int, "which person (default 7)"),
     "laa": (float, "share of lung below -950 HU before imaging, percent"),
     "upper": (float, "0: holes everywhere alike, 1: nearly all in the upper half"),
+    "emphysema": (str, "centrilobular, panlobular or paraseptal"),
     "hole_mm": (float, "smallest radius of a hole"),
+    "cluster_d": (float, "exponent D of the holes' volumes"),
+    "n_bullae": (int, "how many bullae"),
+    "bulla_mm": (float, "diameter of a bulla"),
+    "wall": (float, "thickness of bronchial walls over the usual"),
     "lung_ml": (float, "volume of both lungs"),
     "fissure_mm": (float, "thickness of the fissures"),
     "incomplete": (float, "share of the fissures' area without a sheet, 0 to 1"),
     "n_nodules": (int, "how many nodules"),
     "consolidation_ml": (float, "airless part of the right lower lobe"),
+    "ground_glass_ml": (float, "hazy part of the left lower lobe"),
+    "tumour_mm": (float, "diameter of a mass in the right upper lobe"),
+    "effusion_ml": (float, "fluid behind the right lung"),
     "reticulation": (float, "subpleural thickening at the base, 0 to 1"),
+    "honeycomb": (float, "share of the reticulated lung that is cysts, 0 to 1"),
     "kernel": (str, "soft, standard or sharp"),
     "slice_mm": (float, "slice thickness"),
     "step_mm": (float, "distance of slices (default: the thickness)"),
@@ -46,6 +58,11 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--preset", choices=PRESET_NAMES, default="healthy", help="state of health")
     for name, (kind, meaning) in SETTINGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=meaning)
+    parser.add_argument(
+        "--laa-lobes",
+        metavar="LOBE=PERCENT,...",
+        help="share by lobe instead, such as right_upper_lobe=20,left_upper_lobe=10",
+    )
     parser.add_argument("--no-noise", action="store_true", help="leave the noise out")
     parser.add_argument(
         "--circle", action="store_true", help="pad outside a circular field of view"
@@ -83,16 +100,37 @@ def run(args: argparse.Namespace) -> int:
 
 def _spec(args: argparse.Namespace) -> Any:
     from qct.acquisition import KernelFamily
-    from qct.errors import OptionError
     from qct.phantom import preset
+    from qct.phantom.spec import Emphysema
 
     given = {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None}
-    if "kernel" in given:
-        if given["kernel"] not in set(KernelFamily):
-            msg = f"kernel = {given['kernel']!r} is none of soft, standard, sharp"
-            raise OptionError(msg, hint="Leave it out for standard.")
-        given["kernel"] = KernelFamily(given["kernel"])
+    for name, kind in (("kernel", KernelFamily), ("emphysema", Emphysema)):
+        if name in given:
+            given[name] = _word(name, given[name], kind)
+    if args.laa_lobes:
+        given["laa_lobes"] = _by_lobe(args.laa_lobes)
     return preset(args.preset, noise=not args.no_noise, circle=args.circle, **given)
+
+
+def _word(name: str, given: str, kind: Any) -> Any:
+    """Return the member of an enumeration; `ChestSpec` knows which of them it can draw."""
+    from qct.errors import OptionError
+
+    if given not in set(kind):
+        msg = f"{name} = {given!r} is not known"
+        raise OptionError(msg, hint=f"Known: {', '.join(kind)}.")
+    return kind(given)
+
+
+def _by_lobe(text: str) -> dict[str, float]:
+    from qct.errors import OptionError
+
+    try:
+        pairs = (part.split("=") for part in text.split(","))
+        return {lobe.strip(): float(percent) for lobe, percent in pairs}
+    except ValueError as error:
+        msg = f"--laa-lobes {text} is not of the form LOBE=PERCENT,LOBE=PERCENT"
+        raise OptionError(msg, hint="For example right_upper_lobe=20,left_upper_lobe=10") from error
 
 
 def _refuse_to_overwrite(args: argparse.Namespace) -> None:

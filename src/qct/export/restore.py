@@ -223,4 +223,5 @@ def _verdict(record: Mapping[str, Any]) -> Verdict:
         overall=Status(record["overall"]),
         reasons=tuple(Reason(_FLAGS[one["flag"]], one["says"]) for one in record["reasons"]),
         calibration_hu=record["calibration_hu"],
+        gate=record.get("gate", {}),
     )

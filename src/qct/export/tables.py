@@ -185,6 +185,7 @@ def _verdict(analysis: Analysis) -> dict[str, Any]:
         "overall": verdict.overall.value,
         "reasons": [{"flag": one.flag.key, "says": one.says} for one in verdict.reasons],
         "calibration_hu": dict(verdict.calibration_hu),
+        "gate": dict(verdict.gate),
     }
 
 

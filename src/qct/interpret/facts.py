@@ -1,12 +1,13 @@
 """What the gate may ask about: the facts of one scan and of each of its regions, by name."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from qct.acquisition import KernelFamily
-from qct.findings import FissureFit, Measured, Scan, Segmentation
+from qct.acquisition import Acquisition, KernelFamily, Study
+from qct.findings import FissureFit, Measured, Segmentation
 from qct.flags import Flag
 from qct.regions import FISSURE_NAMES, REGIONS, WHOLE_LUNG, Fissure
 
@@ -26,57 +27,110 @@ LOBES_BESIDE = {
 SUPPORT = ("population average", "partly supported", "supported")
 """What `FissureFit.support` may say, the worst first."""
 
+FISSURE_FACTS = (
+    "fissure_name",
+    "fissure_support",
+    "fissure_coverage_percent",
+    "fissure_error_mm",
+)
+
+CALIBRATED = ("outside_air", "tracheal_air", "muscle", "noise_sd")
+"""What measuring may know the HU of; the last is the standard deviation of tracheal air."""
+
 REGION_VALUES = ("clipped_percent", "pi10_airways", "pi10_r_squared")
 """Measured numbers of the region itself that rules ask for."""
 
 AIR_HU = -1000.0
 """Air by the definition of the Hounsfield scale (HU)."""
 
+NORMAL_LUNG_HU = -860.0
+"""Normal lung in full inspiration, to say what noise alone would do to it."""
 
-def scan_facts(
-    scan: Scan, measured: tuple[Measured, ...], calibration_hu: Mapping[str, float], words: Words
+
+def header_facts(
+    how: Acquisition, study: Study, is_lossy: bool, spacing_z_mm: float, words: Words
 ) -> dict[str, Any]:
-    """Collect what holds for the whole scan.
+    """Collect what is known before any voxel is: enough to foresee a verdict.
 
     Names are the fields of `qct.acquisition.Acquisition`, and: ``spacing_z_mm``; ``gap_ratio``, slice
-    distance by slice thickness; ``lung_median_hu``,
-    ``lung_clipped_percent``; ``words.<topic>``; ``calibration.<substance>`` (HU) and
-    ``calibration.outside_air_off_hu``.
+    distance by slice thickness; ``words.<topic>``; ``phase`` (``inspiration``, ``expiration``, ``both``,
+    ``not said``).
     """
-    how = scan.acquisition
-    spacing_z_mm = scan.volume.spacing_mm[0]
-    told = " / ".join(
-        text for text in (scan.study.description, how.series_description, how.protocol) if text
-    )
-    outside_air = calibration_hu.get("outside_air")
+    texts = (study.description, how.series_description, how.protocol)
+    told = " / ".join(text for text in texts if text)
     return {
         **{name: value for name, value in asdict(how).items() if value != ()},
         "kernel_family": (how.kernel_family or KernelFamily.UNKNOWN).value,
         "recon_kernel": how.recon_kernel or "an unnamed kernel",
         "contrast_agent": how.contrast_agent or "agent not named",
-        "is_lossy": how.is_lossy or Flag.LOSSY_COMPRESSION in scan.flags,
+        "is_lossy": is_lossy,
         "floor_hu": -1000 if how.floor_hu is None else how.floor_hu,
         "spacing_z_mm": spacing_z_mm,
         "gap_ratio": spacing_z_mm / how.slice_mm if how.slice_mm else None,
+        **{f"words.{topic}": mentions(told, **lists) for topic, lists in _patterns(words)},
+        "phase": _phase((how.series_description, how.protocol, study.description), words),
+    }
+
+
+def _phase(texts: tuple[str | None, ...], words: Words) -> str:
+    """Tell the phase of breathing by the first text that names one and not the other."""
+    patterns = dict(_patterns(words))
+    is_unsure = False
+    for text in filter(None, texts):
+        named = [
+            topic
+            for topic in ("inspiration", "expiration")
+            if topic in patterns and mentions(text, **patterns[topic])
+        ]
+        if len(named) == 1:
+            return named[0]
+        is_unsure |= len(named) == 2
+    return "both" if is_unsure else "not said"
+
+
+def image_facts(
+    measured: tuple[Measured, ...] = (),
+    calibration_hu: Mapping[str, float] | None = None,
+    predicted_tlc_ml: float | None = None,
+) -> dict[str, Any]:
+    """Collect what the voxels of the whole scan say.
+
+    Names: ``lung_median_hu``, ``lung_clipped_percent``; ``volume_of_tlc_percent``, lung volume in the scan
+    by the total lung capacity that is predicted for this person; ``calibration.<substance>`` (HU, for
+    `CALIBRATED`), ``calibration.outside_air_off_hu``; ``noise_laa950_percent``, the share of normal lung
+    that noise alone moves below -950 HU.
+    """
+    known = calibration_hu or {}
+    outside_air, noise = known.get("outside_air"), known.get("noise_sd")
+    volume_ml = _value(measured, WHOLE_LUNG.key, "volume_ml")
+    return {
         "lung_clipped_percent": _value(measured, WHOLE_LUNG.key, "clipped_percent"),
         "lung_median_hu": _value(measured, WHOLE_LUNG.key, "median_hu"),
-        **{f"words.{topic}": mentions(told, **lists) for topic, lists in _patterns(words)},
-        **{f"calibration.{substance}": hu for substance, hu in calibration_hu.items()},
+        "volume_of_tlc_percent": 100 * volume_ml / predicted_tlc_ml
+        if volume_ml and predicted_tlc_ml
+        else None,
+        **{f"calibration.{substance}": known.get(substance) for substance in CALIBRATED},
         "calibration.outside_air_off_hu": None
         if outside_air is None
         else abs(outside_air - AIR_HU),
+        "noise_laa950_percent": None
+        if not noise
+        else 50 * math.erfc((NORMAL_LUNG_HU + 950) / (math.sqrt(2) * noise)),
     }
 
 
 def region_facts(
-    region: str, scan: Scan, segmentation: Segmentation, measured: tuple[Measured, ...]
+    region: str,
+    raised: frozenset[Flag],
+    segmentation: Segmentation,
+    measured: tuple[Measured, ...] = (),
 ) -> dict[str, Any]:
     """Collect what holds for one region.
 
     Names: ``region``, ``region_name``, those of `REGION_VALUES`, ``flag.<key>``, and for a lobe the border
     least seen: ``fissure_name``, ``fissure_support``, ``fissure_coverage_percent``, ``fissure_error_mm``.
     """
-    raised = scan.flags | segmentation.flags | _flags_beside(region, segmentation)
+    raised |= segmentation.flags | _flags_beside(region, segmentation)
     return {
         "region": region,
         "region_name": _within_a_sentence(REGIONS[region].name),
@@ -101,7 +155,7 @@ def _flags_beside(region: str, segmentation: Segmentation) -> frozenset[Flag]:
 def _fissure_facts(region: str, fissures: tuple[FissureFit, ...]) -> dict[str, Any]:
     beside = [fit for fit in fissures if region in LOBES_BESIDE[fit.fissure]]
     if not beside:
-        return dict.fromkeys(("fissure_name", "fissure_support", "fissure_error_mm"))
+        return dict.fromkeys(FISSURE_FACTS)
     worst = min(beside, key=lambda fit: (SUPPORT.index(fit.support), fit.coverage))
     return {
         "fissure_name": _within_a_sentence(FISSURE_NAMES[worst.fissure]),

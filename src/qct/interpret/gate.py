@@ -1,16 +1,24 @@
 """Judge what a scan is good enough for: rules from ``gate.toml``, applied number by number."""
 
+import hashlib
+import string
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from qct.acquisition import Acquisition, Patient, Study
+from qct.errors import OptionError
 from qct.findings import Measured, Reason, Scan, Segmentation, Verdict
 from qct.flags import Flag, Status, Weight
-from qct.interpret.facts import Facts, Words, region_facts, scan_facts
-from qct.quantities import HEADLINE, kin_of
+from qct.interpret.facts import Facts, Words, header_facts, image_facts, region_facts
+from qct.interpret.reference import references
+from qct.quantities import HEADLINE, QUANTITIES, kin_of
 from qct.regions import REGIONS
 
 COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -20,6 +28,12 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "below": lambda value, limit: bool(value < limit),
 }
 """How a condition compares a fact that is known."""
+
+TLC_ROW = "tlc_ecsc1993"
+"""Row of the reference values that predicts total lung capacity."""
+
+SITE_ENTRIES = {"site", "off", "rule", "groups", "regions", "words"}
+"""What the file of a site may hold."""
 
 _STATUS = {
     Weight.NOTE: Status.REPORTED,
@@ -78,19 +92,110 @@ class Gate:
     rules: tuple[Rule, ...]
     words: Words
     headline_region: str
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """What a site changed; empty for the table that ships with qct."""
+
+    def site_reason(self) -> tuple[Reason, ...]:
+        """Return the sentence about the site's changes, if there are any."""
+        if not self.record:
+            return ()
+        parts = [
+            f"{words} {', '.join(self.record[key])}"
+            for key, words in (("replaced", "other rules for"), ("off", "no rules for"))
+            if self.record[key]
+        ]
+        says = f"Judged by the rules of the site ({self.record['site']}): {'; '.join(parts) or 'other words'}."
+        return (Reason(Flag.SITE_GATE, says, Weight.NOTE, "qct"),)
 
 
 @cache
 def load_gate() -> Gate:
     """Read the table that ships with qct."""
-    return parse_gate(files("qct.interpret").joinpath("gate.toml").read_text(encoding="utf-8"))
+    return parse_gate(_shipped())
+
+
+def site_gate(file: Path) -> Gate:
+    """Read the table that ships with qct, with what a site changes in it.
+
+    The file is a table like the shipped one. Its rules stand in place of all shipped rules of the same
+    flag; ``off`` lists flags that the site does not want judged; groups, regions and words that it names
+    stand in place of the shipped ones; ``site`` says whose rules they are.
+
+    Raises
+    ------
+    OptionError
+        If there is no such file, or it asks about what is not known, or names what there is not.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+        shipped = tomllib.loads(_shipped())
+        gate = _parsed(_with_changes(shipped, table), table)
+        _refuse_unknown(gate)
+    except (OSError, UnicodeError) as trouble:
+        raise OptionError(f"{file} cannot be read", hint="Name the gate's file.") from trouble
+    except (ValueError, KeyError, TypeError, AttributeError) as trouble:
+        raise OptionError(
+            f"{file.name} is no table for the gate: {trouble}",
+            hint="See docs/gate.md for what it may hold.",
+        ) from trouble
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return replace(gate, record={**gate.record, "sha256": digest})
 
 
 def parse_gate(text: str) -> Gate:
     """Read a table; ValueError or KeyError names what is wrong with it."""
-    table = tomllib.loads(text)
+    return _parsed(tomllib.loads(text), {})
+
+
+def _shipped() -> str:
+    return files("qct.interpret").joinpath("gate.toml").read_text(encoding="utf-8")
+
+
+def _parsed(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Gate:
     rules = tuple(_rule(row, table["groups"], table["regions"]) for row in table["rule"])
-    return Gate(rules, table["words"], table["headline_region"])
+    return Gate(rules, table["words"], table["headline_region"], _record(changes))
+
+
+def _record(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what a site changed; empty if nothing."""
+    if not changes:
+        return {}
+    replaced = {str(row["flag"]).lower() for row in changes.get("rule", ())}
+    return {
+        "site": str(changes.get("site", "not named")),
+        "replaced": sorted(replaced),
+        "off": sorted(Flag[name].key for name in changes.get("off", ())),
+        "tables": sorted({"groups", "regions", "words"} & changes.keys()),
+    }
+
+
+def _with_changes(shipped: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = changes.keys() - SITE_ENTRIES
+    if unknown:
+        msg = f"unknown entries: {', '.join(sorted(unknown))}"
+        raise ValueError(msg)
+    rules = [{"source": "site", **row} for row in changes.get("rule", ())]
+    gone = {row["flag"] for row in rules} | set(changes.get("off", ()))
+    kept = [row for row in shipped["rule"] if row["flag"] not in gone]
+    tables = {
+        name: {**shipped[name], **changes.get(name, {})} for name in ("groups", "regions", "words")
+    }
+    return {**shipped, **tables, "rule": kept + rules}
+
+
+def _refuse_unknown(gate: Gate) -> None:
+    """Refuse rules about what does not exist: they would never apply, and nobody would notice."""
+    known = _foreseen_facts(Acquisition(), Study(), frozenset(), 1.0, gate).keys()
+    for rule in gate.rules:
+        asked = {test.fact for test in rule.when}
+        said = {name for _, name, _, _ in string.Formatter().parse(rule.says) if name}
+        for name in sorted((asked | said) - known):
+            msg = f"rule {rule.flag.name} speaks of {name!r}, which is no fact"
+            raise ValueError(msg)
+        for name in sorted((rule.caveat | rule.withhold) - QUANTITIES.keys()):
+            msg = f"rule {rule.flag.name} speaks of {name!r}, which is no quantity"
+            raise ValueError(msg)
 
 
 def _rule(
@@ -124,11 +229,68 @@ def _spelt_out(names: Iterable[str], groups: Mapping[str, list[str]]) -> frozens
     return frozenset(member for name in names for member in groups[name])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What the header alone says of the numbers that a series would give.
+
+    Attributes
+    ----------
+    overall : Status
+        The worst that would happen to a headline number of both lungs.
+    reasons : tuple of Reason
+        Worst first.
+    statuses : mapping
+        Status by quantity, for both lungs.
+    """
+
+    overall: Status
+    reasons: tuple[Reason, ...]
+    statuses: Mapping[str, Status]
+
+
+def foresee(
+    acquisition: Acquisition,
+    study: Study,
+    spacing_z_mm: float,
+    flags: frozenset[Flag] = frozenset(),
+    gate: Gate | None = None,
+) -> Outlook:
+    """Judge a series before its pixels are read; what only pixels tell is not in it."""
+    gate = gate or load_gate()
+    facts = _foreseen_facts(acquisition, study, flags, spacing_z_mm, gate)
+    fired = _fired(gate, facts)
+    region = gate.headline_region
+    blank = tuple(Measured(region, quantity, 0.0) for quantity in QUANTITIES)
+    judged = tuple(_judged(one, [rule for rule, _ in fired]) for one in blank)
+    return Outlook(
+        overall=_overall(judged, region),
+        reasons=_worst_first(reason for _, reason in fired) + gate.site_reason(),
+        statuses={one.quantity: one.status for one in judged},
+    )
+
+
+def _foreseen_facts(
+    acquisition: Acquisition,
+    study: Study,
+    flags: frozenset[Flag],
+    spacing_z_mm: float,
+    gate: Gate,
+) -> Facts:
+    is_lossy = acquisition.is_lossy or Flag.LOSSY_COMPRESSION in flags
+    nothing = Segmentation(labels=np.empty((0, 0, 0), np.uint8))
+    return (
+        header_facts(acquisition, study, is_lossy, spacing_z_mm, gate.words)
+        | image_facts()
+        | region_facts(gate.headline_region, flags, nothing)
+    )
+
+
 def judge(
     scan: Scan,
     segmentation: Segmentation,
     measured: tuple[Measured, ...],
     calibration_hu: Mapping[str, float] | None = None,
+    gate: Gate | None = None,
 ) -> tuple[Verdict, tuple[Measured, ...]]:
     """Judge the scan, and every number of it.
 
@@ -141,7 +303,9 @@ def judge(
     measured : tuple of Measured
         As they come from measuring.
     calibration_hu : mapping, optional
-        Measured HU of known substances: ``outside_air``, ``tracheal_air``.
+        Measured HU of known substances, by the names in `qct.interpret.facts.CALIBRATED`.
+    gate : Gate, optional
+        The rules; those that ship with qct if left out.
 
     Returns
     -------
@@ -150,10 +314,13 @@ def judge(
     judged : tuple of Measured
         In the same order, each with its status and flags. A withheld number has no value.
     """
-    gate = load_gate()
-    whole = scan_facts(scan, measured, calibration_hu or {}, gate.words)
+    gate = gate or load_gate()
+    is_lossy = scan.acquisition.is_lossy or Flag.LOSSY_COMPRESSION in scan.flags
+    spacing_z_mm = scan.volume.spacing_mm[0]
+    whole = header_facts(scan.acquisition, scan.study, is_lossy, spacing_z_mm, gate.words)
+    whole |= image_facts(measured, calibration_hu, _predicted_tlc_ml(scan.patient))
     fired = {
-        region: _fired(gate, whole | region_facts(region, scan, segmentation, measured))
+        region: _fired(gate, whole | region_facts(region, scan.flags, segmentation, measured))
         for region in dict.fromkeys(one.region for one in measured)
     }
     judged = tuple(_judged(one, [rule for rule, _ in fired[one.region]]) for one in measured)
@@ -161,11 +328,21 @@ def judge(
     return (
         Verdict(
             overall=_overall(judged, gate.headline_region),
-            reasons=tuple(sorted(reasons, key=lambda reason: -reason.weight)),
+            reasons=_worst_first(reasons) + gate.site_reason(),
             calibration_hu=dict(calibration_hu or {}),
+            gate=gate.record,
         ),
         judged,
     )
+
+
+def _predicted_tlc_ml(patient: Patient) -> float | None:
+    rows = (row for row in references(patient) if row.key == TLC_ROW)
+    return next((row.predicted for row in rows), None)
+
+
+def _worst_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    return tuple(sorted(reasons, key=lambda reason: -reason.weight))
 
 
 def _fired(gate: Gate, facts: Facts) -> list[tuple[Rule, Reason]]:
@@ -177,23 +354,18 @@ def _fired(gate: Gate, facts: Facts) -> list[tuple[Rule, Reason]]:
     ]
 
 
+class _Sentence(string.Formatter):
+    """Fills in facts, whose names have dots; what is not known is called so."""
+
+    def get_field(self, name: str, args: Any, facts: Any) -> tuple[Any, str]:
+        return facts.get(name), name
+
+    def format_field(self, value: Any, spec: str) -> str:
+        return "unknown" if value is None else str(super().format_field(value, spec))
+
+
 def _filled(says: str, facts: Facts) -> str:
-    # str.format reads a dot as an attribute, and fact names have dots
-    nested: dict[str, Any] = {}
-    for name, value in facts.items():
-        group, dot, member = name.partition(".")
-        if dot:
-            nested.setdefault(group, _Named())[member] = value
-        else:
-            nested[name] = value
-    return says.format_map(nested)
-
-
-class _Named(dict[str, Any]):
-    """A group of facts whose members are reached with a dot."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self[name]
+    return _Sentence().vformat(says, (), facts)
 
 
 def _judged(one: Measured, rules: list[Rule]) -> Measured:

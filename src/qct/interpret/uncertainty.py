@@ -4,23 +4,41 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from qct.findings import Measured, Uncertainty
+from qct.findings import Measured, StandardError, Uncertainty
 from qct.regions import WHOLE_LUNG
 
 LEAST_CHANGE = "least detectable change"
 """What `least_change` looks for."""
 
 
-def uncertainties(measured: tuple[Measured, ...]) -> tuple[Uncertainty, ...]:
+def uncertainties(
+    measured: tuple[Measured, ...], errors: tuple[StandardError, ...] = ()
+) -> tuple[Uncertainty, ...]:
     """Return the rows of the table for every number that this scan gives.
 
     Parameters
     ----------
     measured : tuple of Measured
         As judged. A number that is withheld or not measured has no uncertainty.
+    errors : tuple of StandardError
+        What the noise of this scan does.
     """
     given = {(one.region, one.quantity) for one in measured if one.value is not None}
-    return tuple(one for one in table() if (one.region, one.quantity) in given)
+    every = (*table(), *map(_of_noise, errors))
+    return tuple(one for one in every if (one.region, one.quantity) in given)
+
+
+def _of_noise(error: StandardError) -> Uncertainty:
+    return Uncertainty(
+        key="noise",
+        region=error.region,
+        quantity=error.quantity,
+        kind="standard error",
+        amount=error.amount,
+        conditions=f"from noise alone, {error.noise_hu:.1f} HU in the trachea",
+        source="qct",
+        confirmed=True,
+    )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Draw capsules and spheres into a voxel grid, with partial volume."""
+"""Draw capsules and rough balls into a voxel grid, with partial volume."""
 
 import math
 from typing import Any
@@ -163,49 +163,108 @@ def mark_capsules(
 
 
 @kernel
-def fill_spheres(
-    state: npt.NDArray[np.uint8],
-    spheres: npt.NDArray[np.float64],
-    spacing: npt.NDArray[np.float64],
-    wanted: int,
-) -> int:
-    """Turn 1 into 2 inside spheres, one after the other, until `wanted` voxels are turned; in place.
+def radius_scale(
+    rough: npt.NDArray[np.float32], z: float, y: float, x: float, radius: float
+) -> float:
+    """Return how far a rough ball reaches at a point, as a share of its radius.
 
-    Letters: Z, Y, X grid; K spheres.
+    `rough` (N, N, N) is read periodically, an eighth of the radius per step, and cut to the range -1 to 1.
+    """
+    n = rough.shape[0]
+    step = radius / 8.0
+    value = float(rough[int(z / step) % n, int(y / step) % n, int(x / step) % n])
+    return 1.0 + 0.5 * min(1.0, max(-1.0, value))
+
+
+@kernel
+def touches(
+    state: npt.NDArray[np.uint8],
+    ball: npt.NDArray[np.float64],
+    spacing: npt.NDArray[np.float64],
+    gap: float,
+) -> bool:
+    """Tell whether a voxel of state 2 lies within 1.5 radii and `gap` of the centre of a ball.
+
+    Parameters
+    ----------
+    state : (Z, Y, X) uint8
+    ball : (4,) float64
+        Centre (z, y, x) from the centre of voxel (0, 0, 0), then radius; mm.
+    spacing : (3,) float64
+    gap : float
+        mm.
+    """
+    reach = 1.5 * ball[3] + gap
+    segment = np.array([ball[i % 3] for i in range(6)])
+    z0, z1, y0, y1, x0, x1 = box_of(segment, reach, spacing, state.shape)
+    for z in range(z0, z1):
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                if state[z, y, x] != 2:
+                    continue
+                dz = z * spacing[0] - ball[0]
+                dy = y * spacing[1] - ball[1]
+                dx = x * spacing[2] - ball[2]
+                if dz * dz + dy * dy + dx * dx <= reach * reach:
+                    return True
+    return False
+
+
+@kernel
+def fill_blobs(
+    state: npt.NDArray[np.uint8],
+    balls: npt.NDArray[np.float64],
+    rough: npt.NDArray[np.float32],
+    spacing: npt.NDArray[np.float64],
+    limits: tuple[int, float],
+) -> tuple[int, int]:
+    """Turn 1 into 2 inside rough balls, one after the other, until enough voxels are turned; in place.
+
+    Letters: Z, Y, X grid; K balls; N texture.
 
     Parameters
     ----------
     state : (Z, Y, X) uint8
         1 where a voxel may be turned. Changed.
-    spheres : (K, 4) float64
+    balls : (K, 4) float64
         Centre (z, y, x) from the centre of voxel (0, 0, 0), then radius; mm.
+    rough : (N, N, N) float32
+        Texture of the surfaces: a ball reaches 0.5 to 1.5 radii, see `radius_scale`.
     spacing : (3,) float64
         (z, y, x), mm.
-    wanted : int
+    limits : (int, float)
+        How many voxels to turn, and how far a ball stays off what is turned already (mm); a ball that
+        comes nearer is left out. A negative distance leaves none out.
 
     Returns
     -------
-    n_turned : int
-        At most `wanted`, less if the spheres do not suffice.
+    n_turned, n_left_out : int
+        Voxels turned, at most as many as wanted; and balls left out.
     """
-    n_turned = 0
-    for k in range(spheres.shape[0]):
-        radius = spheres[k, 3]
-        ball = np.array([spheres[k, i % 3] for i in range(6)])
-        z0, z1, y0, y1, x0, x1 = box_of(ball, radius, spacing, state.shape)
+    wanted, gap = limits
+    n_turned, n_left_out = 0, 0
+    for k in range(balls.shape[0]):
+        ball = balls[k]
+        if gap >= 0 and touches(state, ball, spacing, gap):
+            n_left_out += 1
+            continue
+        segment = np.array([ball[i % 3] for i in range(6)])
+        z0, z1, y0, y1, x0, x1 = box_of(segment, 1.5 * ball[3], spacing, state.shape)
         for z in range(z0, z1):
             for y in range(y0, y1):
                 for x in range(x0, x1):
-                    dz = z * spacing[0] - ball[0]
-                    dy = y * spacing[1] - ball[1]
-                    dx = x * spacing[2] - ball[2]
-                    if dz * dz + dy * dy + dx * dx > radius * radius or state[z, y, x] != 1:
+                    if state[z, y, x] != 1:
+                        continue
+                    at_z, at_y, at_x = z * spacing[0], y * spacing[1], x * spacing[2]
+                    dz, dy, dx = at_z - ball[0], at_y - ball[1], at_x - ball[2]
+                    reach = ball[3] * radius_scale(rough, at_z, at_y, at_x, ball[3])
+                    if dz * dz + dy * dy + dx * dx > reach * reach:
                         continue
                     if n_turned == wanted:
-                        return n_turned
+                        return n_turned, n_left_out
                     state[z, y, x] = 2
                     n_turned += 1
-    return n_turned
+    return n_turned, n_left_out
 
 
 @kernel

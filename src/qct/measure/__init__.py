@@ -4,6 +4,8 @@ from qct.measure.airways import AirwaySizes, measure_airways
 from qct.measure.calibration import calibrate
 from qct.measure.density import Extras, density_of
 from qct.measure.lungs import Measurements, measure
+from qct.measure.noise import standard_errors
+from qct.measure.normalised import normalised
 
 __all__ = [
     "AirwaySizes",
@@ -13,4 +15,6 @@ __all__ = [
     "density_of",
     "measure",
     "measure_airways",
+    "normalised",
+    "standard_errors",
 ]

@@ -3,6 +3,7 @@
 import edt
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter
 
 from qct.regions import Label
 from qct.volume import PADDING_HU, Volume
@@ -22,6 +23,21 @@ IN_FIELD = 0.96
 N_SLICES = 24
 """Outside air is measured in about so many slices."""
 
+MUSCLE_HEIGHTS = (0.25, 0.75)
+"""Part of the height of the lungs in which muscle is looked for: below the shoulders, above the bowel."""
+
+MUSCLE_REACH_MM = 70.0
+"""Muscle beside the spine is looked for this far to either side of the middle of the lungs."""
+
+MUSCLE_AHEAD_MM = 15.0
+"""And from this far in front of the hindmost lung."""
+
+MUSCLE_HU = (-10, 120)
+"""Smoothed muscle lies within; fat and bone do not."""
+
+SMOOTH_MM = 4.0
+"""Side of the window over which HU are averaged to tell muscle from fat and bone."""
+
 MIN_VOXELS = 200
 """Fewer voxels than this do not make a calibration."""
 
@@ -39,8 +55,9 @@ def calibrate(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]
     Returns
     -------
     hu : dict
-        ``tracheal_air``: the core of the trachea; ``outside_air``: air in front of the patient. What the
-        image does not show is not in it.
+        ``tracheal_air``: the core of the trachea; ``outside_air``: air in front of the patient; ``muscle``:
+        beside the spine, behind the lungs; ``noise_sd``: standard deviation in the core of the trachea.
+        What the image does not show is not in it.
 
     Raises
     ------
@@ -53,15 +70,32 @@ def calibrate(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]
     samples = {
         "tracheal_air": _tracheal_air(volume, labels),
         "outside_air": _outside_air(volume.hu, labels),
+        "muscle": _muscle(volume, labels),
     }
-    return {name: float(np.median(hu)) for name, hu in samples.items() if hu.size >= MIN_VOXELS}
+    found = {name: hu for name, hu in samples.items() if hu.size >= MIN_VOXELS}
+    known = {name: float(np.median(hu)) for name, hu in found.items()}
+    if "tracheal_air" in found:
+        known["noise_sd"] = float(np.std(found["tracheal_air"]))
+    return known
 
 
 def _tracheal_air(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
     """Return the HU of the core of the trachea."""
+    found = tracheal_core(volume, labels)
+    if found is None:
+        return np.empty(0, np.int16)
+    box, core = found
+    air: npt.NDArray[np.int16] = volume.hu[box][core]
+    return air
+
+
+def tracheal_core(
+    volume: Volume, labels: npt.NDArray[np.uint8]
+) -> tuple[tuple[slice, ...], npt.NDArray[np.bool_]] | None:
+    """Return a box around the trachea, and where in it there is air far from its wall; None without airways."""
     slices = np.flatnonzero((labels == Label.AIRWAY).any(axis=(1, 2)))
     if slices.size == 0:
-        return np.empty(0, np.int16)
+        return None
     top, bottom = int(slices[-1]), int(slices[0])
     box: tuple[slice, ...] = (slice(top - round(TRACHEA_SHARE * (top - bottom)), top + 1),)
     for axes in ((0, 2), (0, 1)):
@@ -70,9 +104,35 @@ def _tracheal_air(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[
     airway = labels[box] == Label.AIRWAY
     # the scan may end within the trachea: its ends are no wall, the sides of the box are background
     from_wall_mm = edt.edt(airway, anisotropy=volume.spacing_mm, black_border=False)
+    core: npt.NDArray[np.bool_] = (from_wall_mm >= FROM_WALL_MM) & (volume.hu[box] != PADDING_HU)
+    return box, core
+
+
+def _muscle(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """Return the HU of the muscles beside the spine: the core of what is soft tissue when smoothed."""
+    lungs = (labels > 0) & (labels != Label.AIRWAY)
+    heights = np.flatnonzero(lungs.any(axis=(1, 2)))
+    if heights.size == 0:
+        return np.empty(0, np.int16)
+    bottom, top = np.quantile(heights, MUSCLE_HEIGHTS).astype(int)
+    picked = np.arange(bottom, top + 1, max(1, (top - bottom) // N_SLICES))
+    seen = lungs[picked].any(axis=0)
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    _, dy, dx = volume.spacing_mm
+    middle, reach = (columns[0] + columns[-1]) // 2, round(MUSCLE_REACH_MM / dx)
+    box = (
+        picked,
+        slice(max(rows[-1] - round(MUSCLE_AHEAD_MM / dy), 0), None),
+        slice(max(middle - reach, 0), middle + reach + 1),
+    )
     hu = volume.hu[box]
-    core: npt.NDArray[np.int16] = hu[(from_wall_mm >= FROM_WALL_MM) & (hu != PADDING_HU)]
-    return core
+    smooth = uniform_filter(hu, (1, *(max(1, round(SMOOTH_MM / mm)) for mm in (dy, dx))))
+    soft = (smooth > MUSCLE_HU[0]) & (smooth < MUSCLE_HU[1]) & ~lungs[box]
+    core = [
+        plane[edt.edt(inside, anisotropy=(dy, dx), black_border=False) >= FROM_WALL_MM]
+        for plane, inside in zip(hu, soft, strict=True)
+    ]
+    return np.concatenate(core)
 
 
 def _outside_air(hu: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:

@@ -13,9 +13,11 @@ from qct.phantom.model import build_model
 from qct.phantom.spec import ChestSpec
 from qct.phantom.trees import Trees
 from qct.phantom.truth import (
-    AIRWAY_GENERATIONS,
+    add_patterns,
     by_airway_generation,
+    describe_airways,
     measure,
+    smallest_airway_mm,
     without_airways,
 )
 from qct.volume import Volume
@@ -31,17 +33,18 @@ class Chest:
     volume : Volume
         What the scanner gives.
     labels : (Z, Y, X) uint8
-        `qct.regions.Label` (and `DENSE`) on its grid; airways up to generation
-        `truth.AIRWAY_GENERATIONS` are `Label.AIRWAY`.
+        `qct.regions.Label` (and `DENSE`) on its grid; airways of `truth.smallest_airway_mm` or more
+        are `Label.AIRWAY`.
     clean_hu : (Z, Y, X) int16
         The image without noise.
     airway : (Z, Y, X) uint8
-        1 + generation of the airway (lumen and wall) at a voxel, 0 elsewhere; all generations drawn.
+        1 + generation of the airway (lumen and wall) at a voxel, plus `truth.SMALL_AIRWAY` if it is a small
+        one; 0 elsewhere.
     trees : Trees
         Airways, arteries, veins in LPS mm: segments are (z, y, x) pairs and two radii.
     truth : mapping
-        ``model`` and ``sampled`` (region key, quantity key, value and unit), and both again by how far
-        airways are taken out; see `qct.phantom.truth` for what to compare with what.
+        ``model``, ``sampled`` and ``imaged`` (region key, quantity key, value and unit), ``airways``; see
+        `qct.phantom.truth` for what to compare with what.
     """
 
     spec: ChestSpec
@@ -62,15 +65,25 @@ def make_chest(spec: ChestSpec) -> Chest:
     add_disease(model, spec)
     image = take_image(model, spec)
     voxel_ml = model.step_mm**3 / 1000
+    image_ml = image.volume.voxel_ml
     labels = without_airways(image)
+    trees = model.trees.scaled(model.scale)
     truth = {
         "spec": {key: None if value is None else value for key, value in asdict(spec).items()},
-        "airway_generations_taken_out": AIRWAY_GENERATIONS,
-        "model": {"regions": measure(model.hu, without_airways(model), voxel_ml)},
-        "sampled": {
-            "regions": measure(image.clean, labels, image.volume.voxel_ml),
-            "by_airway_generation": by_airway_generation(image.clean, image, image.volume.voxel_ml),
+        "airways_taken_out_from_mm": smallest_airway_mm(spec.voxel_mm),
+        "model": {
+            "regions": add_patterns(
+                measure(model.hu, without_airways(model), voxel_ml), model.hu, model, voxel_ml
+            )
         },
+        "sampled": {
+            "regions": add_patterns(
+                measure(image.clean, labels, image_ml), image.clean, image, image_ml
+            ),
+            "by_airway_generation": by_airway_generation(image.clean, image, image_ml),
+        },
+        "imaged": {"regions": measure(image.volume.hu, labels, image_ml)},
+        "airways": describe_airways(trees.airways, spec.wall),
     }
     return Chest(
         spec=spec,
@@ -78,6 +91,6 @@ def make_chest(spec: ChestSpec) -> Chest:
         labels=labels,
         clean_hu=image.clean,
         airway=image.airway,
-        trees=model.trees.scaled(model.scale),
+        trees=trees,
         truth=truth,
     )

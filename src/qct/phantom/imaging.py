@@ -63,7 +63,7 @@ class Image:
     volume : Volume
     clean : (Z, Y, X) int16
         The same without noise.
-    labels, airway : (Z, Y, X) uint8
+    labels, airway, vessel : (Z, Y, X) uint8
         Those of the model, on the scanner's grid.
     """
 
@@ -71,6 +71,7 @@ class Image:
     clean: npt.NDArray[np.int16]
     labels: npt.NDArray[np.uint8]
     airway: npt.NDArray[np.uint8]
+    vessel: npt.NDArray[np.uint8]
 
 
 def take_image(model: Model, spec: ChestSpec) -> Image:
@@ -87,7 +88,7 @@ def take_image(model: Model, spec: ChestSpec) -> Image:
     )
     shape = (n_slices, spec.size, spec.size)
     noisy, clean = np.empty(shape, np.int16), np.empty(shape, np.int16)
-    labels, airway = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    marks = np.empty((3, *shape), np.uint8)
     outside = _outside_circle(spec)
     near = _nearest(rows, model.hu.shape[1]), _nearest(columns, model.hu.shape[2])
 
@@ -99,13 +100,14 @@ def take_image(model: Model, spec: ChestSpec) -> Image:
             image = image + _noise(image, spec, k)
         noisy[k] = _store(image, outside)
         level = round(z / model.step_mm)
-        labels[k], airway[k] = (_pick(one[level], near) for one in (model.labels, model.airway))
+        for mark, one in zip(marks, (model.labels, model.airway, model.vessel), strict=True):
+            mark[k] = _pick(one[level], near)
 
     every_slice(scan, n_slices)
     lps = np.array([first_yx[1], first_yx[0], origin[0] + z_mm[0]])
     axes = np.array([[0, 0, step_z], [0, pixel, 0], [pixel, 0, 0]], np.float64)
     volume = Volume(noisy, axes, np.round(lps, 3))
-    return Image(volume, clean, labels, airway)
+    return Image(volume, clean, *marks)
 
 
 def _slab(model: Model, z_mm: float, thick_mm: float) -> Field:

@@ -29,6 +29,7 @@ from qct.phantom.trees import (
     grow_trees,
     wall_mm,
 )
+from qct.phantom.truth import SMALL_AIRWAY, VESSEL_STEP_MM, smallest_airway_mm
 from qct.regions import Side
 
 COARSE_MM = 2.5
@@ -65,9 +66,14 @@ class Model:
     labels : (Z, Y, X) uint8
         Lobes with everything in them, no airway cut out.
     airway : (Z, Y, X) uint8
-        1 + generation of the airway (lumen and wall) a voxel lies in; 0 elsewhere.
+        1 + generation of the airway (lumen and wall) a voxel lies in, plus `truth.SMALL_AIRWAY` if it is
+        one; 0 elsewhere.
+    vessel : (Z, Y, X) uint8
+        Radius of the artery or vein a voxel lies in, in steps of `truth.VESSEL_STEP_MM`; 0 elsewhere.
     grid : Grid
         In reference mm.
+    fields : Fields
+        What the anatomy was painted from.
     scale : float
         Patient mm per reference mm.
     """
@@ -75,7 +81,9 @@ class Model:
     hu: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint8]
     airway: npt.NDArray[np.uint8]
+    vessel: npt.NDArray[np.uint8]
     grid: Grid
+    fields: Fields
     scale: float
     trees: Trees
     shape: Shape
@@ -118,9 +126,10 @@ def build_model(spec: ChestSpec) -> Model:
     )
     trees = grow_trees(lobes, _depth(fields), coarse, spec.seed)
     hu, labels = _paint(spec, fields, fine, scale)
-    model = Model(hu, labels, np.zeros(hu.shape, np.uint8), fine, scale, trees, shape)
+    airway, vessel = np.zeros((2, *hu.shape), np.uint8)
+    model = Model(hu, labels, airway, vessel, fine, fields, scale, trees, shape)
     _draw_organs(model)
-    _draw_trees(model)
+    _draw_trees(model, spec)
     return model
 
 
@@ -350,26 +359,36 @@ def _draw_spine(model: Model) -> None:
     draw(model, canal, 25.0)
 
 
-def _draw_trees(model: Model) -> None:
+def _draw_trees(model: Model, spec: ChestSpec) -> None:
     """Vessels, then all walls, then all lumens, so that no wall stands across a lumen."""
     scale = model.scale
     trees = model.trees
     for tree in (trees.arteries, trees.veins):
-        seen = tree.segments[:, 7] * scale > SMALLEST_VESSEL_MM
-        draw(model, tree.segments[seen], VESSEL_HU)
+        segments = tree.segments[tree.segments[:, 7] * scale > SMALLEST_VESSEL_MM]
+        draw(model, segments, VESSEL_HU)
+        steps = segments[:, 6:].mean(1) * scale / VESSEL_STEP_MM
+        _mark(model, model.vessel, segments, np.clip(np.rint(steps), 1, 255).astype(np.uint8))
     airways = trees.airways
     seen = airways.segments[:, 7] * scale > SMALLEST_LUMEN_MM
-    draw(model, with_walls(airways, scale)[seen], WALL_HU)
+    outer = with_walls(airways, scale, spec.wall)
+    draw(model, outer[seen], WALL_HU)
     draw(model, airways.segments[seen], GAS_HU)
     order = np.flatnonzero(seen)[::-1]  # the trachea last, so that its number stays
-    mark_capsules(
-        model.airway,
-        _on_grid(with_walls(airways, scale)[order], model.grid),
-        airways.generation[order] + np.uint8(1),
-        _spacing(model.grid),
-    )
+    small = 2 * airways.segments[order, 6:].mean(1) * scale < smallest_airway_mm(spec.voxel_mm)
+    numbers = airways.generation[order] + np.uint8(1) + np.uint8(SMALL_AIRWAY) * small
+    _mark(model, model.airway, outer[order], numbers.astype(np.uint8))
+    model.vessel[model.airway > 0] = 0
 
 
-def with_walls(airways: Tree, scale: float) -> npt.NDArray[np.float64]:
+def _mark(
+    model: Model,
+    marks: npt.NDArray[np.uint8],
+    segments: npt.NDArray[np.float64],
+    numbers: npt.NDArray[np.uint8],
+) -> None:
+    mark_capsules(marks, _on_grid(segments, model.grid), numbers, _spacing(model.grid))
+
+
+def with_walls(airways: Tree, scale: float, thickness: float) -> npt.NDArray[np.float64]:
     """Return the airways' segments out to the outer side of the wall."""
-    return airways.widened(wall_mm(airways.segments[:, 7] * scale) / scale)
+    return airways.widened(thickness * wall_mm(airways.segments[:, 7] * scale) / scale)

@@ -39,6 +39,10 @@ class Stream(IntEnum):
     NOISE = 8
     FILES = 9
     RETICULATION = 10
+    HOLE_DENSITY = 11
+    BULLAE = 12
+    LESIONS = 13
+    STREAKS = 14
 
 
 def stream(seed: int, purpose: Stream, index: int = 0) -> np.random.Generator:

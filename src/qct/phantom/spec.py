@@ -2,11 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from typing import Any
 
 from qct.acquisition import KernelFamily
 from qct.errors import OptionError
-from qct.regions import Side
+from qct.regions import LOBES, Side
+
+
+class Emphysema(StrEnum):
+    """Where holes prefer to lie."""
+
+    CENTRILOBULAR = "centrilobular"
+    """In patches away from the pleura."""
+    PANLOBULAR = "panlobular"
+    """Everywhere alike; `ChestSpec.upper` counts from the base."""
+    PARASEPTAL = "paraseptal"
+    """In one layer under the pleura."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +47,26 @@ class ChestSpec:
     upper: float = 0.5
     """Where the holes are: 0 everywhere alike, 1 nearly all in the upper half."""
 
-    hole_mm: float = 2.4
+    laa_lobes: Mapping[str, float] | None = None
+    """The share by lobe (key of `qct.regions.LOBES`), percent, instead of `laa`; others get no hole."""
+
+    emphysema: Emphysema = Emphysema.CENTRILOBULAR
+    """Pattern of the holes."""
+
+    hole_mm: float = 1.5
     """Smallest radius of a hole, mm; the sizes follow a power law from there on."""
+
+    cluster_d: float = 0.9
+    """Exponent D of that law: the number of holes of at least v mm3 falls as v to the power -D."""
+
+    n_bullae: int = 0
+    """Bullae under the pleura of the upper half."""
+
+    bulla_mm: float = 40.0
+    """Their diameter, mm."""
+
+    wall: float = 1.0
+    """Thickness of the bronchial walls over the usual."""
 
     fissure_mm: float = 0.4
     """Thickness of the fissure sheets, mm."""
@@ -49,6 +79,18 @@ class ChestSpec:
 
     consolidation_ml: float = 0.0
     """Airless lung in the right lower lobe, mL."""
+
+    ground_glass_ml: float = 0.0
+    """Hazy lung in the left lower lobe, mL."""
+
+    tumour_mm: float = 0.0
+    """Diameter of a solid mass in the right upper lobe, mm."""
+
+    effusion_ml: float = 0.0
+    """Fluid behind the right lung, mL; not lung."""
+
+    honeycomb: float = 0.0
+    """Share (0 to 1) of the reticulated lung that is cysts."""
 
     reticulation: float = 0.0
     """Share (0 to 1) of the subpleural lung that is thickened and ground-glass (interstitial disease)."""
@@ -92,14 +134,32 @@ class ChestSpec:
         if self.kernel not in (KernelFamily.SOFT, KernelFamily.STANDARD, KernelFamily.SHARP):
             msg = f"kernel = {self.kernel!r} is none of soft, standard, sharp"
             raise OptionError(msg, hint="Leave it out for standard.")
+        known = {lobe.key for lobe in LOBES}
+        for key, percent in (self.laa_lobes or {}).items():
+            if key not in known or not 0 <= percent <= LIMITS["laa"][1]:
+                msg = f"laa_lobes {key} = {percent} is no share of a lobe"
+                raise OptionError(msg, hint=f"Lobes: {', '.join(sorted(known))}; 0 to 60 percent.")
+
+    @property
+    def voxel_mm(self) -> float:
+        """Longest edge of what the image resolves: the slice or the pixel."""
+        return max(self.slice_mm, self.fov_mm / self.size)
 
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
-    "lung_ml": (2000, 9000),
+    "lung_ml": (400, 9000),
     "laa": (0, 60),
     "upper": (0, 1),
     "hole_mm": (0.5, 10),
+    "cluster_d": (0.3, 3),
+    "n_bullae": (0, 20),
+    "bulla_mm": (10, 120),
+    "wall": (0.3, 2.5),
+    "ground_glass_ml": (0, 500),
+    "tumour_mm": (0, 80),
+    "effusion_ml": (0, 1500),
+    "honeycomb": (0, 1),
     "fissure_mm": (0, 2),
     "incomplete": (0, 1),
     "n_nodules": (0, 50),
@@ -125,22 +185,53 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "healthy": Preset("Hardly any low attenuation.", {"laa": 0.5}),
-    "mild": Preset("Small holes, above all in the upper lobes.", {"laa": 5.0, "upper": 0.7}),
+    "mild": Preset("Small holes, above all in the upper lobes.", {"laa": 6.0, "upper": 0.6}),
     "severe": Preset(
-        "Hyperinflated, large confluent holes.",
-        {"laa": 30.0, "upper": 0.8, "hole_mm": 3.0, "lung_ml": 6800.0, "incomplete": 0.3},
+        "Hyperinflated, large confluent holes, thick bronchi.",
+        {
+            "laa": 30.0,
+            "upper": 0.6,
+            "cluster_d": 0.7,
+            "lung_ml": 6800.0,
+            "incomplete": 0.3,
+            "wall": 1.25,
+            "n_bullae": 3,
+            "bulla_mm": 35.0,
+        },
+    ),
+    "paraseptal": Preset(
+        "A layer of holes under the pleura.", {"laa": 4.0, "emphysema": Emphysema.PARASEPTAL}
+    ),
+    "panlobular": Preset(
+        "Holes all over, most at the base, as in alpha-1 antitrypsin deficiency.",
+        {"laa": 22.0, "upper": 0.5, "emphysema": Emphysema.PANLOBULAR, "lung_ml": 6300.0},
     ),
     "one-lung": Preset("The left lung has been taken out.", {"missing_side": Side.LEFT}),
     "ild": Preset(
-        "Small lungs, thickened and dense under the pleura at the base.",
-        {"laa": 0.5, "lung_ml": 3400.0, "reticulation": 0.6},
+        "Small lungs, thickened and dense under the pleura at the base, with honeycombing.",
+        {"laa": 0.5, "lung_ml": 3400.0, "reticulation": 0.6, "honeycomb": 0.35},
     ),
-    "valve": Preset(
+    "valve-candidate": Preset(
         "Holes in the upper lobes, complete fissures: a candidate for valves.",
-        {"laa": 25.0, "upper": 1.0, "hole_mm": 3.0, "lung_ml": 6500.0, "incomplete": 0.0},
+        {
+            "laa": 25.0,
+            "upper": 1.0,
+            "cluster_d": 0.7,
+            "lung_ml": 6500.0,
+            "incomplete": 0.0,
+            "wall": 1.15,
+        },
     ),
     "pneumonia": Preset(
-        "Airless lung in the right lower lobe.", {"laa": 0.5, "consolidation_ml": 120.0}
+        "Airless lung in the right lower lobe.",
+        {"laa": 0.5, "consolidation_ml": 120.0, "ground_glass_ml": 80.0},
+    ),
+    "tumour": Preset(
+        "A mass in the right upper lobe, nodules, fluid behind the right lung.",
+        {"laa": 2.0, "tumour_mm": 45.0, "n_nodules": 4, "effusion_ml": 250.0},
+    ),
+    "paediatric-size": Preset(
+        "The size of a child of eight.", {"laa": 0.3, "lung_ml": 1700.0, "fov_mm": 270.0}
     ),
 }
 """Chests worth having a name."""

@@ -207,7 +207,7 @@ def grow_airways(points: Mapping[Label, Array], room: Room) -> Tree:
 
 def wall_mm(radius: Array) -> Array:
     """Thickness of the wall of a bronchus with a lumen of some radius (both mm)."""
-    return 0.25 + 0.17 * radius
+    return 0.4 + 0.22 * radius
 
 
 def arteries_beside(airways: Tree) -> Tree:

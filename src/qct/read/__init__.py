@@ -2,5 +2,13 @@
 
 from qct.read.inventory import StudySurvey, Survey, survey
 from qct.read.scan import read_scan
+from qct.read.told import completed, completed_acquisition
 
-__all__ = ["StudySurvey", "Survey", "read_scan", "survey"]
+__all__ = [
+    "StudySurvey",
+    "Survey",
+    "completed",
+    "completed_acquisition",
+    "read_scan",
+    "survey",
+]

@@ -71,6 +71,13 @@ MIN_FLOOR_SHARE = 1e-4
 """Part of all voxels that a floor holds at least."""
 
 
+METAL_HU = 3000
+"""Bone does not reach it, metal passes it; the 12-bit scale ends at 3071."""
+
+METAL_ML = 2.0
+"""Less metal is clips, wires and the electrodes of an ECG: no streak that would be seen in numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """What was seen of the scale.
@@ -83,11 +90,14 @@ class Scale:
         Most frequent soft tissue.
     floor_hu : int or None
         Lowest value, where many voxels stand on it.
+    metal_ml : float
+        Volume as bright as metal.
     """
 
     air_hu: float | None
     tissue_hu: float
     floor_hu: int | None
+    metal_ml: float = 0.0
 
     @property
     def is_calibrated(self) -> bool:
@@ -111,7 +121,8 @@ def check_scale(volume: Volume) -> Scale:
     tissue, gas = _modes(valid)
     air = _outside_air(sample, (tissue + gas) / 2 if gas is not None else None)
     _refuse_wrong_scale(tissue, gas, air)
-    return Scale(air, tissue, _floor(valid))
+    n_metal = sum(int(np.count_nonzero(plane >= METAL_HU)) for plane in volume.hu)
+    return Scale(air, tissue, _floor(valid), n_metal * volume.voxel_ml)
 
 
 def _sample(hu: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:

@@ -4,6 +4,7 @@ A series may hold several acquisitions, phases or reconstructions, so images are
 that a volume has in common. What then still lies twice at one place is split by acquisition or time.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -55,6 +56,9 @@ MATERIAL_TYPES = {
 }
 """Values of ImageType of maps that a multi-energy scanner derives (PS3.3 C.8.15.3.1.3)."""
 
+MONOENERGETIC = re.compile(r"\bVMI\b|\bMONO(?!CHROM)|_MONO")
+"""Values of ImageType of virtual monoenergetic images."""
+
 HU_TYPES = (None, "HU", "HU_MOD")
 """RescaleType of Hounsfield units (PS3.3 C.11.1.1.2.1); absent means HU for a CT image."""
 
@@ -72,6 +76,9 @@ MAX_SLOPE, MAX_INTERCEPT_HU = 1e3, 1e5
 
 MAX_PLACE_MM = 1e5
 """Positions and pixels beyond are damage."""
+
+MIN_PIXEL_MM = 0.01
+"""Pixels smaller than this are damage; the finest scanners reach 0.1 mm."""
 
 _KERNEL_RANK = {
     KernelFamily.STANDARD: 0,
@@ -138,8 +145,12 @@ def best_first(groups: Sequence[Group]) -> list[Group]:
 
 def candidates_of(groups: Sequence[Group], chosen: Group | None) -> tuple[Candidate, ...]:
     """Describe every group, the chosen one first, with the reason for its fate."""
-    ordered = sorted(groups, key=lambda g: (g is not chosen, g.refusal is not None, _rank(g)))
-    return tuple(_candidate(group, chosen) for group in ordered)
+    return tuple(_candidate(group, chosen) for group in in_order(groups, chosen))
+
+
+def in_order(groups: Sequence[Group], chosen: Group | None) -> list[Group]:
+    """Sort groups as they are shown: the chosen one, those that may be measured, the others."""
+    return sorted(groups, key=lambda g: (g is not chosen, g.refusal is not None, _rank(g)))
 
 
 def refuse_all(groups: Sequence[Group]) -> ReadError:
@@ -260,6 +271,8 @@ def _refuse_kind(one: Slice) -> None:
     if one.sop_class_uid not in CT_CLASSES:
         raise NotOriginalError("not stored as CT images but as secondary captures or documents")
     types = [value.upper() for value in one.image_type]
+    if is_monoenergetic(types):
+        return  # always derived, and HU all the same; the gate judges it
     for value in types:
         if value in NO_ORIGINAL:
             raise NotOriginalError(f"{NO_ORIGINAL[value]} (ImageType {value})")
@@ -269,6 +282,11 @@ def _refuse_kind(one: Slice) -> None:
         raise NotOriginalError("a secondary image (ImageType SECONDARY)")
     if "DERIVED" in types[:1] and not (one.is_lossy and "AXIAL" in types):
         raise NotOriginalError("derived from other images (ImageType DERIVED)")
+
+
+def is_monoenergetic(image_type: Iterable[str]) -> bool:
+    """Tell a virtual monoenergetic image by its type (VMI in PS3.3 C.8.15.2.1.1.1; vendors write MONO)."""
+    return any(MONOENERGETIC.search(value.upper()) for value in image_type)
 
 
 def _refuse_header(one: Slice) -> None:
@@ -284,7 +302,7 @@ def _refuse_header(one: Slice) -> None:
         raise PixelError(f"{name} has no RescaleSlope or RescaleIntercept", hint=again)
     if one.position_mm is None or one.orientation is None:
         raise GeometryError(f"{name} has no position or orientation in the patient", hint=again)
-    if one.pixel_mm is None or min(one.pixel_mm) <= 0:
+    if one.pixel_mm is None or min(one.pixel_mm) < MIN_PIXEL_MM:
         raise GeometryError(f"{name} has no pixel spacing", hint=again)
     if not all(1 <= side <= MAX_SIDE_PIXELS for side in (one.pixels.rows, one.pixels.columns)):
         raise PixelError(
@@ -323,11 +341,12 @@ def _plural(what: str) -> str:
 
 
 def _rank(group: Group) -> tuple[object, ...]:
-    """Sort key: lungs covered, neutral kernel, no contrast, thin, many, early."""
+    """Sort key: lungs covered, a real energy, neutral kernel, no contrast, thin, many, early."""
     spacing = group.grid.spacing_mm[0] if group.grid else 99.0
     one = group.slices[0]
     return (
         group.extent_mm < LUNG_EXTENT_MM,
+        is_monoenergetic(one.image_type),
         _KERNEL_RANK[group.family],
         one.has_contrast,
         round(spacing, 2),
@@ -393,6 +412,7 @@ def _why_not(group: Group, chosen: Group) -> str:
     words = (
         f"it covers {group.extent_mm:.0f} mm, too little for both lungs; the chosen one "
         f"{chosen.extent_mm:.0f} mm",
+        "it is a virtual monoenergetic image",
         "its kernel ({}, {family}) is less fit for density than {}".format(
             *kernels, family=group.family
         ),

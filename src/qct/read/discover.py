@@ -1,9 +1,12 @@
 """Find the files of a scan: in a folder, a zip archive, a DICOMDIR, or beside a single file."""
 
+import lzma
 import os
 import shutil
 import stat
+import struct
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -31,7 +34,18 @@ MAX_ARCHIVE_MEMBERS = 200_000
 VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Names of files that hold a whole volume and are no DICOM."""
 
-_ARCHIVE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""What zipfile raises on damaged bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +148,29 @@ def _is_dicomdir(file: Path) -> bool:
 
 def _listed(dicomdir: Path) -> Haul:
     """List the files of a DICOMDIR that are really there, inside its folder."""
-    try:
-        records = pydicom.dcmread(dicomdir).get("DirectoryRecordSequence") or ()
-    except HEADER_ERRORS as trouble:
-        raise ReadError(
-            f"{dicomdir.name} cannot be read as a DICOMDIR", hint="Hand in its folder instead."
-        ) from trouble
     top = dicomdir.parent.resolve()
     files, n_absent = [], 0
-    for record in records:
-        parts = record.get("ReferencedFileID")
-        if not parts:
-            continue
-        names = [parts] if isinstance(parts, str) else list(parts)
-        file = _ignoring_case(top, [str(name) for name in names])
+    for names in _names_listed(dicomdir):
+        file = _ignoring_case(top, names)
         if file is None or not file.resolve().is_relative_to(top):
             n_absent += 1
         else:
             files.append((file, file))
     return Haul(tuple(files), n_unreadable=n_absent)
+
+
+def _names_listed(dicomdir: Path) -> list[list[str]]:
+    """Read the path of every file that a DICOMDIR lists, as the names it is made of."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom warns of what it mends
+            records = pydicom.dcmread(dicomdir).get("DirectoryRecordSequence") or ()
+            paths = [record.get("ReferencedFileID") for record in records]
+            return [[p] if isinstance(p, str) else [str(n) for n in p] for p in paths if p]
+    except HEADER_ERRORS as trouble:
+        raise ReadError(
+            f"{dicomdir.name} cannot be read as a DICOMDIR", hint="Hand in its folder instead."
+        ) from trouble
 
 
 def _ignoring_case(top: Path, names: list[str]) -> Path | None:
@@ -180,6 +198,11 @@ def _archive(file: Path, aside: Path) -> Haul:
             members = [m for m in archive.infolist() if not m.is_dir() and m.file_size]
             _refuse_bomb(file, members, aside)
             return Haul(tuple(_unpack(archive, members, file, aside)))
+    except OSError as trouble:
+        raise ReadError(
+            f"{file.name} cannot be unpacked ({trouble.strerror})",
+            hint="Check the archive, its permissions, and the room for temporary files.",
+        ) from trouble
     except _ARCHIVE_ERRORS as trouble:
         raise ReadError(
             f"{file.name} is a damaged or locked archive",

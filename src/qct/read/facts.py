@@ -8,6 +8,7 @@ from typing import Any
 from pydicom.uid import UID
 
 from qct.acquisition import Acquisition, Patient, Study
+from qct.read.choose import is_monoenergetic
 from qct.read.geometry import Grid
 from qct.read.headers import HEADER_ERRORS, Slice
 from qct.read.recon_kernels import recon_kernel, says_iterative
@@ -154,7 +155,9 @@ def acquisition_of(facts: Facts, one: Slice, grid: Grid, floor_hu: int | None) -
         contrast_agent=facts.text("ContrastBolusAgent"),
         patient_position=facts.text("PatientPosition"),
         image_type=one.image_type,
-        transfer_syntax=UID(one.pixels.transfer_syntax).name,
+        is_monoenergetic=is_monoenergetic(one.image_type),
+        monoenergetic_kev=_kev(facts) if is_monoenergetic(one.image_type) else None,
+        transfer_syntax=_syntax_name(one),
         is_lossy=is_lossy(one),
         gantry_tilt_deg=round(grid.tilt_deg, 2) + 0.0,
         floor_hu=floor_hu,
@@ -192,6 +195,24 @@ LOSSY_SYNTAXES = {
     "1.2.840.10008.1.2.4.81",
 }
 """Transfer syntaxes that always lose something (PS3.5 8.2); 4.91 and 4.203 may, LossyImageCompression tells."""
+
+
+def _syntax_name(one: Slice) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns of a damaged identifier
+        return str(UID(one.pixels.transfer_syntax).name)
+
+
+def _kev(facts: Facts) -> float | None:
+    """Return the energy of a virtual monoenergetic image: from its attribute, else from its description."""
+    kev = facts.number("MonoenergeticEnergyEquivalent")
+    if kev is not None:
+        return kev
+    for keyword in ("SeriesDescription", "ProtocolName", "ImageComments"):
+        match = re.search(r"(\d{2,3}(?:\.\d)?) ?keV", facts.text(keyword) or "", re.IGNORECASE)
+        if match:
+            return float(match[1])
+    return None
 
 
 def _is_iterative(facts: Facts, one: Slice, *, by_name: bool) -> bool | None:

@@ -45,6 +45,7 @@ FACT_KEYWORDS = (
     "CTDIvol ReconstructionAlgorithm PatientPosition "
     "ContrastBolusAgent ContrastBolusAgentSequence ContrastBolusRoute ContrastBolusVolume "
     "ContrastBolusStartTime ContrastBolusTotalDose ContrastBolusIngredient ImageComments "
+    "MonoenergeticEnergyEquivalent SpecificCharacterSet "
     "SharedFunctionalGroupsSequence"
 )
 """Read from one slice of a series."""
@@ -255,10 +256,10 @@ def _transfer_syntax(dataset: Any) -> UID:
 
 
 def _slices(dataset: Any, syntax: UID, place: _Place) -> Iterator[Slice]:
-    """Make one `Slice` per frame."""
-    n_frames = min(Elements([dataset]).integer("NumberOfFrames", 1), MAX_FRAMES)
+    """Make one `Slice` per frame that says something of itself; one for an image without functional groups."""
     shared = flat_groups(dataset.get("SharedFunctionalGroupsSequence") or ())
     groups = dataset.get("PerFrameFunctionalGroupsSequence") or ()
+    n_frames = min(Elements([dataset]).integer("NumberOfFrames", 1), len(groups), MAX_FRAMES)
     for frame in range(max(1, n_frames)):
         own = flat_groups(groups[frame : frame + 1])
         elements = Elements([*own, *shared, dataset])

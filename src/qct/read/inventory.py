@@ -8,11 +8,20 @@ from pathlib import Path
 
 from pydicom.errors import InvalidDicomError
 
+from qct.acquisition import Acquisition
 from qct.errors import IdentityError, NothingToReadError, OptionError, ReadError
 from qct.findings import Candidate, Progress, no_progress
-from qct.read.choose import CT_CLASSES, Group, best_first, candidates_of, groups_of, refuse_all
+from qct.read.choose import (
+    CT_CLASSES,
+    Group,
+    best_first,
+    candidates_of,
+    groups_of,
+    in_order,
+    refuse_all,
+)
 from qct.read.discover import Haul, discovered, is_volume_file
-from qct.read.facts import Facts
+from qct.read.facts import Facts, acquisition_of
 from qct.read.headers import HEADER_ERRORS, Slice, read_facts, read_slices
 
 NOT_IMAGES = {
@@ -23,12 +32,19 @@ NOT_IMAGES = {
 
 @dataclass(frozen=True, slots=True)
 class StudySurvey:
-    """One study and its candidate series, the best first."""
+    """One study and its candidate series, the best first.
+
+    Attributes
+    ----------
+    acquisitions : tuple of Acquisition or None
+        One per candidate, as its headers have it; None for what may not be measured.
+    """
 
     study_uid: str | None
     date: str | None
     description: str | None
     candidates: tuple[Candidate, ...]
+    acquisitions: tuple[Acquisition | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +198,22 @@ def _studies(inventory: Inventory, chosen: Group | None) -> Iterator[StudySurvey
         by_study.setdefault(group.slices[0].study_uid, []).append(group)
     for study_uid, groups in by_study.items():
         facts = facts_of(groups[0].slices[0])
-        candidates = inventory.describe(candidates_of(groups, chosen))
+        ordered = in_order(groups, chosen)
         yield StudySurvey(
-            study_uid, facts.date("StudyDate"), facts.text("StudyDescription"), candidates
+            study_uid,
+            facts.date("StudyDate"),
+            facts.text("StudyDescription"),
+            inventory.describe(candidates_of(groups, chosen)),
+            tuple(_acquisition(group) for group in ordered),
         )
+
+
+def _acquisition(group: Group) -> Acquisition | None:
+    """Read how a group was made; None if it may not be measured."""
+    if group.grid is None:
+        return None
+    one = group.slices[group.grid.order[0]]
+    return acquisition_of(facts_of(one), one, group.grid, None)
 
 
 def _inventory(haul: Haul, progress: Progress) -> Inventory:

@@ -5,7 +5,7 @@ from pathlib import Path
 from qct.findings import Progress, Scan, SliceSource, no_progress
 from qct.flags import Flag
 from qct.read.assemble import assemble
-from qct.read.check import Scale, check_scale
+from qct.read.check import METAL_ML, Scale, check_scale
 from qct.read.choose import Group, candidates_of
 from qct.read.discover import is_volume_file
 from qct.read.facts import acquisition_of, is_lossy, patient_of, study_of
@@ -81,5 +81,6 @@ def _flags(inventory: Inventory, group: Group, grid: Grid, scale: Scale) -> froz
         Flag.UNREADABLE_FILES: inventory.n_unreadable > 0,
         Flag.HU_FLOOR: scale.floor_hu is not None,
         Flag.HU_OFFSET: not scale.is_calibrated,
+        Flag.METAL: scale.metal_ml > METAL_ML,
     }
     return frozenset(flag for flag, is_raised in raised.items() if is_raised)

@@ -1,5 +1,6 @@
 """Volumes that did not come as DICOM: NIfTI, NRRD, MetaImage. Their headers know a grid and little else."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,37 @@ from qct.errors import GeometryError, PixelError, ReadError
 from qct.findings import Progress, Scan
 from qct.flags import Flag
 from qct.read.assemble import HIGHEST_HU, HU16, LOWEST_HU, NOTHING_BELOW_HU, place_of
-from qct.read.check import check_scale
+from qct.read.check import METAL_ML, check_scale
 from qct.read.geometry import MIN_OBLIQUE_DEG, MIN_SHEAR_DEG, Grid, regular_grid, turn_of
 from qct.volume import PADDING_HU, Volume
+
+_IMAGE_IO = {
+    ".nii": "NiftiImageIO",
+    ".nii.gz": "NiftiImageIO",
+    ".nrrd": "NrrdImageIO",
+    ".nhdr": "NrrdImageIO",
+    ".mha": "MetaImageIO",
+    ".mhd": "MetaImageIO",
+}
+"""Who reads a file, by the end of its name; nothing else is tried on it."""
+
+DETACHED = (".nhdr", ".mhd")
+"""Headers whose voxels stand in another file."""
+
+MAX_VOXELS = 2**31
+"""More than any chest CT has; a damaged header may claim more."""
+
+MAX_DEFLATION = 1032
+"""Most that deflate compresses (zlib technical details)."""
+
+SPACING_MM = (0.05, 50.0)
+"""Voxels that a chest CT can have."""
+
+MAX_PLACE_MM = 1e5
+"""Origins beyond are damage."""
+
+MIN_SPREAD = 0.5
+"""Smallest determinant of the directions: below, the axes do not span space."""
 
 
 def read_volume_file(path: Path, progress: Progress) -> Scan:
@@ -45,6 +74,7 @@ def read_volume_file(path: Path, progress: Progress) -> Scan:
         Flag.OBLIQUE_GRID: grid.oblique_deg > MIN_OBLIQUE_DEG,
         Flag.HU_FLOOR: scale.floor_hu is not None,
         Flag.HU_OFFSET: not scale.is_calibrated,
+        Flag.METAL: scale.metal_ml > METAL_ML,
     }
     return Scan(
         volume=volume,
@@ -68,29 +98,67 @@ def _fill(place: HU16, plane: npt.NDArray[Any], corner: float) -> bool:
 
 
 def _open(path: Path) -> Any:
+    """Read the header, then the voxels if the header can be true."""
     import SimpleITK
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO(_IMAGE_IO[_suffix(path)])
     try:
-        return SimpleITK.ReadImage(str(path))
-    except RuntimeError as trouble:
+        reader.ReadImageInformation()
+        _refuse_header(reader, path)
+        return reader.Execute()
+    except (RuntimeError, MemoryError) as trouble:
         raise ReadError(
             f"{path.name} cannot be read as a volume", hint="Hand in the DICOM series instead."
         ) from trouble
 
 
+def _suffix(path: Path) -> str:
+    return next(suffix for suffix in _IMAGE_IO if path.name.lower().endswith(suffix))
+
+
+def _refuse_header(reader: Any, path: Path) -> None:
+    """Refuse what is no volume of grey values, and what claims more than the file can hold."""
+    hint = "Hand in one grey-scale volume."
+    n_values = reader.GetNumberOfComponents()
+    if reader.GetDimension() != 3 or n_values != 1:
+        raise PixelError(
+            f"{path.name} has {reader.GetDimension()} dimensions and {n_values} values per voxel, "
+            "expected 3 and 1",
+            hint=hint,
+        )
+    size = tuple(reader.GetSize())
+    n_voxels = math.prod(size)
+    held = path.stat().st_size * MAX_DEFLATION
+    is_whole = _suffix(path) not in DETACHED
+    if n_voxels > MAX_VOXELS or (is_whole and n_voxels > held):
+        raise PixelError(
+            f"{path.name} claims {size} voxels, more than the file can hold",
+            hint="Export the volume again.",
+        )
+    if min(size) < 2:
+        raise GeometryError(f"{path.name} is no volume: {size} voxels", hint=hint)
+    spacing = tuple(reader.GetSpacing())
+    if not all(SPACING_MM[0] <= mm <= SPACING_MM[1] for mm in spacing):
+        raise GeometryError(
+            f"{path.name} has voxels of {' x '.join(f'{mm:.3g}' for mm in spacing)} mm",
+            hint="Export the volume again with its spacing in mm.",
+        )
+    where = (*reader.GetOrigin(), *reader.GetDirection())
+    spread = abs(np.linalg.det(np.array(reader.GetDirection()).reshape(3, 3)))
+    if not (all(abs(number) < MAX_PLACE_MM for number in where) and MIN_SPREAD < spread < 2):
+        raise GeometryError(f"{path.name} does not say where it lies", hint="Export it again.")
+
+
 def _stored(image: Any, path: Path) -> npt.NDArray[Any]:
     import SimpleITK
 
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise PixelError(
-            f"{path.name} has {image.GetDimension()} dimensions and "
-            f"{image.GetNumberOfComponentsPerPixel()} values per voxel, expected 3 and 1",
-            hint="Hand in one grey-scale volume.",
-        )
-    if min(image.GetSize()) < 2:
-        raise GeometryError(f"{path.name} is no volume: {image.GetSize()} voxels")
-    return np.asarray(SimpleITK.GetArrayViewFromImage(image))
+    stored = np.asarray(SimpleITK.GetArrayViewFromImage(image))
+    if stored.dtype.kind not in "iuf":
+        raise PixelError(f"{path.name} holds no real numbers", hint="Hand in a volume in HU.")
+    return stored
 
 
 def _grid(image: Any) -> Grid:

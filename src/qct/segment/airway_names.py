@@ -1,12 +1,13 @@
 """Which bronchus is which, by where it leads; and whether a lobar bronchus ends in its lobe."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from qct.findings import AirwayBranch, AirwayTree
+from qct.findings import AirwayBranch, AirwayTree, Segmentation
+from qct.flags import Flag
 from qct.regions import DENSE, LOBES
 from qct.volume import Volume
 
@@ -189,3 +190,30 @@ def _lobes_beside(
 def lobes_that_disagree(shares: dict[str, float]) -> list[str]:
     """Return the lobes that most of their bronchi do not run in."""
     return [lobe for lobe, share in shares.items() if share < AGREES]
+
+
+def checked_by_bronchi(found: Segmentation, volume: Volume) -> Segmentation:
+    """Compare the lobes with the bronchi, which know nothing of them; doubts become flags."""
+    if found.airways is None:
+        return found
+    shares = bronchi_in_lobes(found.airways, found.labels, volume)
+    doubts = {
+        lobe: frozenset({Flag.LOBE_BRONCHUS_DISAGREES}) for lobe in lobes_that_disagree(shares)
+    }
+    region_flags = {
+        key: found.region_flags.get(key, frozenset()) | doubts.get(key, frozenset())
+        for key in {**found.region_flags, **doubts}
+    }
+    incomplete = {Flag.AIRWAY_INCOMPLETE} if _lacks_lobes(found.airways) else set()
+    rounded = {lobe: round(100 * share, 1) for lobe, share in shares.items()}
+    return replace(
+        found,
+        method={**found.method, "airways": {"bronchi_in_lobe_percent": rounded}},
+        region_flags=region_flags,
+        flags=found.flags | incomplete,
+    )
+
+
+def _lacks_lobes(tree: AirwayTree) -> bool:
+    """Tell whether the bronchus of any lobe was not found."""
+    return {region.key for region in LOBES} - {branch.lobe for branch in tree.branches} != set()

@@ -5,7 +5,9 @@ back and the right. On it a rib is a slanting stripe, the gaps between ribs are 
 found by closing them. Where lung should lie and does not, the map has a dent, and the dent has a depth.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -147,10 +149,9 @@ def find_chest_wall(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float)
     first, last, wall = march_rays(sides, bone, centres, directions, own, n_steps)
     face = _rib_face(wall, blocks.spacing_mm[0], n_steps)
     pleura = np.where(face < n_steps, face - round(PLEURA_MM / STEP_MM), -1).astype(np.int16)
-    border = _without_narrow_dents(first, blocks.spacing_mm[0])
-    # Outwards as inwards: the outer face without its dents is the border of the other way round.
-    face = -_without_narrow_dents(-last, blocks.spacing_mm[0])
-    dented = (face - last) * STEP_MM >= DENT_MM
+    border = _smoothed(first, ndimage.grey_opening, blocks.spacing_mm[0])
+    outer = _smoothed(last, ndimage.grey_closing, blocks.spacing_mm[0])
+    dented = (outer - last) * STEP_MM >= DENT_MM
     return ChestWall(first, last, border, pleura, dented, centres, directions, own)
 
 
@@ -178,15 +179,21 @@ def _rib_face(wall: npt.NDArray[np.int16], slice_mm: float, nothing: int) -> npt
     return np.where(rests, face, nothing).astype(np.int16)
 
 
-def _without_narrow_dents(first: npt.NDArray[np.int16], slice_mm: float) -> npt.NDArray[np.int16]:
-    """Take dents away that are narrow along the body and around it; aorta and arch are long in one of both."""
-    border = np.empty_like(first)
+def _smoothed(
+    depth: npt.NDArray[np.int16], smooth: Callable[..., Any], slice_mm: float
+) -> npt.NDArray[np.int16]:
+    """Smooth depths along the body and around it, each side by itself, and take the deeper.
+
+    So an opening takes away what is narrow both ways, and leaves aorta and arch, which are long in one; a
+    closing fills what is narrow in one way.
+    """
+    smoothed = np.empty_like(depth)
     half = N_RAYS // 2
     for side in (slice(0, half), slice(half, None)):
-        along = ndimage.grey_opening(first[:, side], (_odd(BULGE_MM / slice_mm), 1), mode="nearest")
-        around = ndimage.grey_opening(first[:, side], (1, BULGE_RAYS), mode="nearest")
-        border[:, side] = np.maximum(along, around)
-    return border
+        along = smooth(depth[:, side], (_odd(BULGE_MM / slice_mm), 1), mode="nearest")
+        around = smooth(depth[:, side], (1, BULGE_RAYS), mode="nearest")
+        smoothed[:, side] = np.maximum(along, around)
+    return smoothed
 
 
 def _odd(size: float) -> int:

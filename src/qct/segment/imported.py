@@ -35,6 +35,8 @@ from qct.regions import (
     Side,
     label_names,
 )
+from qct.segment.airway_names import checked_by_bronchi
+from qct.segment.airway_tree import follow_airways
 from qct.volume import Volume
 
 Labels = npt.NDArray[np.uint8]
@@ -58,9 +60,9 @@ LUNG_NUMBERS = {RIGHT_LUNG.key: int(Label.RIGHT_LUNG), LEFT_LUNG.key: int(Label.
 AIRLESS = "airless"
 """Key of the segment that marks the airless part of lungs."""
 
-_LOBE_NUMBERS = {region.key: int(region.labels[0]) for region in LOBES}
-_NUMBERS = LUNG_NUMBERS | _LOBE_NUMBERS | {AIRWAY.key: int(Label.AIRWAY)}
-_ORDER = (*LUNG_NUMBERS, *_LOBE_NUMBERS, AIRWAY.key, AIRLESS)
+LOBE_NUMBERS = {region.key: int(region.labels[0]) for region in LOBES}
+NUMBERS = LUNG_NUMBERS | LOBE_NUMBERS | {AIRWAY.key: int(Label.AIRWAY)}
+_ORDER = (*LUNG_NUMBERS, *LOBE_NUMBERS, AIRWAY.key, AIRLESS)
 """What comes later is written over what came before."""
 
 
@@ -90,7 +92,7 @@ def read_labels(path: Path, scan: Scan) -> Labels:
         raise ReadError(f"there is no file {path}", hint="Name the segmentation to import.")
     ds = _dicom(path)
     labels = _from_seg(ds, scan) if ds is not None else _from_image(path, scan.volume)
-    if not np.isin(labels, [n for key, n in _NUMBERS.items() if key != AIRWAY.key]).any():
+    if not np.isin(labels, [n for key, n in NUMBERS.items() if key != AIRWAY.key]).any():
         raise ReadError(
             f"{path.name} marks no lung and no lobe",
             hint="Name segments like 'Left upper lobe', or code them in SNOMED CT with their side.",
@@ -98,15 +100,38 @@ def read_labels(path: Path, scan: Scan) -> Labels:
     return labels
 
 
+def read_mask(path: Path, scan: Scan) -> npt.NDArray[np.bool_]:
+    """Read lungs as one mask: any label map that `read_labels` reads, or one number for both lungs.
+
+    Raises
+    ------
+    ReadError, GeometryError
+        As `read_labels`.
+    """
+    if path.is_file() and _dicom(path) is None:
+        image, numbers = _opened(path)
+        values = np.unique(numbers)
+        if len(values) == 2 and values[0] == 0 and not _slicer_names(image):
+            return np.asarray(_laid(image, (numbers > 0).view(np.uint8), scan.volume) > 0)
+    labels = read_labels(path, scan)
+    return np.asarray((labels > 0) & (labels != Label.AIRWAY))
+
+
 def import_segmentation(path: Path, scan: Scan) -> Segmentation:
-    """Read a label map as the segmentation of a scan; flagged as imported."""
+    """Read a label map as the segmentation of a scan; flagged as imported.
+
+    Where it has the trachea, the bronchi are followed from there; the labels stay as they are.
+    """
     labels = read_labels(path, scan)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Segmentation(
+    followed = follow_airways(scan.volume, labels)
+    found = Segmentation(
         labels=labels,
         method={"name": "imported", "sha256": digest},
         flags=frozenset({Flag.LABELS_IMPORTED}),
+        airways=followed[0] if followed else None,
     )
+    return checked_by_bronchi(found, scan.volume)
 
 
 def key_of_name(name: str) -> str | None:
@@ -130,7 +155,7 @@ def key_of_name(name: str) -> str | None:
     side = sides.pop()
     if levels and words & {"lobe", "lung"}:
         key = f"{side}_{levels.pop()}_lobe"
-        return key if key in _LOBE_NUMBERS else None
+        return key if key in LOBE_NUMBERS else None
     return f"{side}_lung" if words & {"lung", "lungs"} and "lobe" not in words else None
 
 
@@ -174,7 +199,7 @@ def _from_seg(ds: Dataset, scan: Scan) -> Labels:
                 lung = mask & (view > 0) & (view < Label.AIRWAY)
                 view[lung] += DENSE
             else:
-                view[mask] = _NUMBERS[key]
+                view[mask] = NUMBERS[key]
     return labels
 
 
@@ -326,6 +351,12 @@ def _refuse_off_grid(index: npt.NDArray[np.float64], volume: Volume) -> None:
 
 
 def _from_image(path: Path, volume: Volume) -> Labels:
+    image, numbers = _opened(path)
+    return _laid(image, _table(image, numbers, path)[numbers], volume)
+
+
+def _opened(path: Path) -> tuple[Any, npt.NDArray[Any]]:
+    """Read the numbers of a volume file, and the image that knows where they lie."""
     import SimpleITK as sitk
 
     try:
@@ -340,15 +371,18 @@ def _from_image(path: Path, volume: Volume) -> Labels:
             f"{path.name} is not one 3-D label map",
             hint="Export one label map without overlapping segments.",
         )
-    numbers = sitk.GetArrayFromImage(image)
-    table = _table(image, numbers, path)
+    return image, sitk.GetArrayFromImage(image)
+
+
+def _laid(image: Any, numbers: Labels, volume: Volume) -> Labels:
+    """Lay our numbers onto the grid of the scan, plane by plane."""
     direction = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     right, down, through = direction.T
     labels = np.zeros(volume.shape, np.uint8)
     for k, plane in enumerate(numbers):
         if plane.any():
             at = _Placed(np.array(image.GetOrigin()) + k * through, down, right)
-            _place(labels, at, plane.shape, volume)[...] = table[plane]
+            _place(labels, at, plane.shape, volume)[...] = plane
     return labels
 
 
@@ -365,7 +399,7 @@ def _table(image: Any, numbers: npt.NDArray[Any], path: Path) -> Labels:
     ours = set(label_names().values())
     for number in filter(None, there):
         if named:
-            table[number] = _NUMBERS.get(named.get(number) or "", 0)
+            table[number] = NUMBERS.get(named.get(number) or "", 0)
         elif number in ours:
             table[number] = number
         else:

@@ -42,7 +42,7 @@ FLUID_BELOW_HU = 12
 WIDEST_GAP_MM = 80.0
 """On a ray no more airless lung than this lies between aerated lung and ribs; liver and heart are wider."""
 
-DENTED_SHARE = 0.1
+DENTED_SHARE = 0.25
 """So much of airless lung at the ribs lies where the aerated lung's outer face is dented; muscle never does."""
 
 FRONT_DEG = 25.0
@@ -131,9 +131,9 @@ def _spots(coarse: Blocks, lung: Mask, wall: ChestWall, side: int) -> tuple[Mask
     every = np.ones_like(wall.dented)
     at_wall = opened(tissue & _at_wall(wall, side, every, lung.shape), AT_WALL_CORE_MM, spacing)
     dented = at_wall & _at_wall(wall, side, wall.dented, lung.shape)
-    inner = tissue & _inside(wall, lung, side)
-    core = opened(inner, INNER_CORE_MM, spacing)
-    grown = dilate(core, INNER_CORE_MM, spacing) & inner
+    thick = at_wall | (tissue & _inside(wall, lung, side))
+    core = opened(thick, INNER_CORE_MM, spacing)
+    grown = dilate(core, INNER_CORE_MM, spacing) & thick & ~at_wall
     parts = cc3d.connected_components(at_wall | grown, connectivity=6)
     count = np.bincount(parts.ravel())
     outer = np.bincount(parts[at_wall], minlength=len(count))

@@ -1,0 +1,50 @@
+"""Compare the standard error that one scan tells with the spread of repeats of a phantom with other noise.
+
+python benchmarks/noise_error.py [repeats]
+"""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+
+from qct.acquisition import KernelFamily
+from qct.findings import Histogram
+from qct.measure.noise import standard_errors
+from qct.phantom.disease import add_disease
+from qct.phantom.imaging import take_image
+from qct.phantom.model import build_model
+from qct.phantom.spec import preset
+from qct.phantom.truth import without_airways
+
+BELOW_HU = {"laa950_percent": -950, "laa910_percent": -910}
+
+
+def main(repeats=8):
+    """Print, for each kernel and share, spread and told error."""
+    spec = preset("mild", model_mm=1.2, size=384, slice_mm=1.25, lung_ml=3800.0, fov_mm=340.0)
+    model = build_model(spec)
+    add_disease(model, spec)
+    print("| kernel | share | spread of repeats | standard error told | ratio |")
+    print("| --- | --- | ---: | ---: | ---: |")
+    for kernel in (KernelFamily.SOFT, KernelFamily.STANDARD, KernelFamily.SHARP):
+        found = {key: [] for key in BELOW_HU}
+        for seed in range(repeats):
+            image = take_image(model, replace(spec, kernel=kernel, seed=seed))
+            labels = without_airways(image)
+            hu = image.volume.hu[(labels > 0) & (labels < 8)]
+            for key, below in BELOW_HU.items():
+                found[key].append(100 * (hu < below).mean())
+        counts = np.bincount(hu.astype(int) + 2048, minlength=6144)
+        errors = standard_errors(image.volume, labels, [Histogram("whole_lung", -2048, counts)])
+        for error in errors:
+            if error.quantity in found:
+                spread = np.std(found[error.quantity], ddof=1)
+                ratio = error.amount / spread
+                print(
+                    f"| {kernel} | {error.quantity} | {spread:.4f} | {error.amount:.4f} | {ratio:.2f} |"
+                )
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
