@@ -34,6 +34,28 @@ def test_noise_is_that_of_tracheal_air():
     )
 
 
+def test_what_lies_between_the_bronchi_and_below_is_no_tracheal_air():
+    volume, labels = chest()
+    hu = volume.hu.copy()
+    below = slice(
+        0, 34
+    )  # the airway is followed far down: the trachea parts above a third of its height
+    labels[below], hu[below, 40:] = 0, 30
+    y, x = np.mgrid[:120, :120]
+    for centre in (48, 72):
+        from_axis_mm = np.hypot(y - 70, x - centre)
+        labels[below][:, from_axis_mm < 14] = Label.AIRWAY
+        hu[below][:, from_axis_mm < 10] = -900
+    found = calibrate(Volume.from_spacing(hu, SPACING_MM), labels)
+    assert (found["tracheal_air"], found["noise_sd"]) == (-985, 0)
+
+
+def test_a_drift_along_the_trachea_is_no_noise():
+    volume, labels = chest()
+    hu = volume.hu + np.arange(40, dtype=np.int16)[:, None, None]
+    assert calibrate(Volume.from_spacing(hu, SPACING_MM), labels)["noise_sd"] == 0
+
+
 def test_muscle_beside_the_spine_reads_what_was_put_in():
     hu = np.full((40, 160, 200), -100, np.int16)  # fat
     hu[:, 20:100, 20:180] = 40
