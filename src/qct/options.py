@@ -10,7 +10,10 @@ from qct.errors import OptionError
 PROFILES = ("default", "le", "cip", "cip_histogram", "pyradiomics")
 """Named sets of definitions; see docs/metrics.md."""
 
-SEGMENTERS = ("surfaces", "lungmask", "totalsegmentator")
+EMBEDDED = "surfaces"
+"""The segmenter that needs no network."""
+
+SEGMENTERS = (EMBEDDED, "lungmask", "totalsegmentator")
 """Who finds lungs and lobes: ``surfaces`` fits fissure surfaces, without a network; the others are
 networks of other people, which are installed apart (extras of the same name)."""
 
@@ -54,7 +57,7 @@ class Options:
     profile: str = "default"
     """Which variant of each definition is used."""
 
-    segmenter: str = "surfaces"
+    segmenter: str = EMBEDDED
     """Who finds lungs and lobes."""
 
     weights: str | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from qct import __version__
 from qct.findings import Analysis, Change, Progress, Scan, Segmentation, no_progress
-from qct.options import Options
+from qct.options import EMBEDDED, Options
 from qct.order import Order
 from qct.signature import Signature, SignedStatement
 
@@ -219,7 +219,7 @@ def _segmented(
         found = import_segmentation(labels, scan)
     else:
         found = segment(scan.volume, options=options, progress=progress)
-    if labels is not None or options.segmenter != "surfaces":
+    if labels is not None or options.segmenter != EMBEDDED:
         found = with_completeness(found, scan.volume)
     return found if lungs is None else with_lungs(found, lungs, scan)
 

@@ -11,7 +11,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -204,11 +204,6 @@ def staged(parts: tuple[str, ...]) -> Iterator[tuple[Path, Callable[[Path], str]
         for number, part in enumerate(parts):
             (folder / f"{number:06d}-{Path(part).name}").symlink_to(Path(part).resolve())
         yield folder, lambda path: parts[int(path.name[:6])]
-
-
-def as_record(unit: Unit) -> dict[str, Any]:
-    """Return a unit as plain values."""
-    return asdict(unit)
 
 
 def _file_place(file: Path) -> Place:

@@ -4,7 +4,6 @@ Each frame is a square of `FRAME_PIXELS`: the picture with its regions in colour
 table of the headline numbers. Names and numbers of the patient are not drawn; the header has them.
 """
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -204,12 +203,3 @@ def _cell(analysis: Analysis, region: str, quantity: str) -> str:
     if not is_told(one):
         return one.status.value.replace("_", " ")
     return QUANTITIES[quantity].text(one.value) + " *" * (one.status is Status.CAVEAT)
-
-
-def picture_png(picture: Picture) -> bytes:
-    """Write a picture as PNG, without any note in it."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -16,9 +16,6 @@ from pydicom.errors import InvalidDicomError
 from qct.errors import ReadError
 from qct.findings import Scan, SliceSource
 
-POSITION_TOLERANCE_MM = 1.0
-"""How far a slice of a label map may lie from the slice of the scan it belongs to, at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -77,10 +77,7 @@ def restored(folder: Path, scan: Scan) -> Analysis:
             signature=read_signature(folder),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ReadError(
-            f"analysis.json in {folder.name} does not have the layout of this version",
-            hint="Analyze the scan again.",
-        ) from error
+        raise _of_another_layout(folder) from error
 
 
 def saved_result(folder: Path) -> Result:
@@ -107,10 +104,14 @@ def saved_result(folder: Path) -> Result:
             flags=frozenset(_FLAGS[key] for key in record["flags"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ReadError(
-            f"analysis.json in {folder.name} does not have the layout of this version",
-            hint="Analyze the scan again.",
-        ) from error
+        raise _of_another_layout(folder) from error
+
+
+def _of_another_layout(folder: Path) -> ReadError:
+    return ReadError(
+        f"analysis.json in {folder.name} does not have the layout of this version",
+        hint="Analyze the scan again.",
+    )
 
 
 def result_of(analysis: Analysis) -> Result:

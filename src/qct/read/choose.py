@@ -23,7 +23,6 @@ CT_CLASSES = {
 }
 """SOP classes that are read (PS3.4 B.5)."""
 
-LEGACY_CLASS = "1.2.840.10008.5.1.4.1.1.2.2"
 
 NO_ORIGINAL = {
     "LOCALIZER": "a localizer",

@@ -28,6 +28,7 @@ from qct.segment.fissures import (
     find_evidence,
 )
 from qct.segment.lung_frame import LungFrame, describe_shape
+from qct.segment.morphology import bounding_box
 from qct.segment.prior import FISSURES_OF, Prior, SidePrior, default_prior, size_features
 from qct.segment.surfaces import LATTICE_STEP_MM, Surface
 from qct.segment.trust import FLAGS_OF_SUPPORT
@@ -185,7 +186,7 @@ def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lun
         everywhere = (lungs == number) | (lungs == number + DENSE)
         if not everywhere.any():
             continue
-        native = _bounding_box(everywhere)
+        native = bounding_box(everywhere)
         mask = everywhere[native]
         first = tuple(span.start for span in native)
         found[side] = _Lung(
@@ -196,14 +197,6 @@ def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lun
             box=cut_lung_box(volume, mask, first),
         )
     return found
-
-
-def _bounding_box(mask: npt.NDArray[np.bool_]) -> tuple[slice, ...]:
-    in_slice = np.flatnonzero(mask.any(axis=(1, 2)))
-    z = slice(int(in_slice[0]), int(in_slice[-1]) + 1)
-    flat = np.any(mask[z], axis=0)
-    rows, columns = (np.flatnonzero(np.any(flat, axis=axis)) for axis in (1, 0))
-    return z, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _divide_lung(

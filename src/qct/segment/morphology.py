@@ -65,6 +65,15 @@ def largest(mask: Mask) -> Mask:
     return np.asarray(cc3d.largest_k(mask, k=1, connectivity=6) > 0)
 
 
+def bounding_box(mask: Mask) -> Box:
+    """Smallest box around a mask that is not empty; a volume is gone through once."""
+    in_slice = np.flatnonzero(mask.any(axis=(1, 2)))
+    z = slice(int(in_slice[0]), int(in_slice[-1]) + 1)
+    flat = np.any(mask[z], axis=0)
+    rows, columns = (np.flatnonzero(np.any(flat, axis=axis)) for axis in (1, 0))
+    return z, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
 def box_around(mask: Mask, margin_mm: float, spacing_mm: Spacing) -> Box:
     """Smallest box around the mask plus a margin, cut at the array's edge; an empty box for no mask."""
     spans = []

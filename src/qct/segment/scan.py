@@ -1,15 +1,12 @@
 """From a volume to labels: lungs and airway first, then the lobes in each lung."""
 
 from qct.findings import Progress, Segmentation, no_progress
-from qct.options import Options
+from qct.options import EMBEDDED, Options
 from qct.segment.airway_names import checked_by_bronchi
 from qct.segment.airway_tree import follow_airways
 from qct.segment.lobes import divide_lobes
 from qct.segment.lungs import find_lungs
 from qct.volume import Volume
-
-EMBEDDED = "surfaces"
-"""The segmenter that needs no network."""
 
 LUNGS_SHARE = 0.5
 """What part of the work the lungs are, for a progress bar."""

@@ -20,6 +20,7 @@ from qct.errors import NothingToReadError, ReadError
 from qct.findings import Progress, no_progress
 from qct.regions import Fissure, Label, Side
 from qct.segment.lung_frame import LungFrame, describe_shape, sample_grid
+from qct.segment.morphology import bounding_box
 from qct.segment.prior import (
     FIELD_GRID,
     FISSURES_OF,
@@ -156,7 +157,7 @@ def _describe_lung(
     labels: npt.NDArray[np.uint8], spacing_mm: tuple[float, float, float], side: Side
 ) -> LungCase:
     everywhere = np.isin(labels, LOBES_OF[side])
-    box = _bounding_box(everywhere)
+    box = bounding_box(everywhere)
     first = [span.start for span in box]
     lobes, mask = labels[box], everywhere[box]
     frame = LungFrame.of(mask, spacing_mm, first)
@@ -193,15 +194,6 @@ def _distance_to_border(
         np.abs(difference) - half_voxel, 0
     )
     return signed.astype(np.float32)
-
-
-def _bounding_box(mask: npt.NDArray[np.bool_]) -> tuple[slice, ...]:
-    spans = []
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        hit = np.flatnonzero(mask.any(axis=others))
-        spans.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return tuple(spans)
 
 
 # --- statistics -----------------------------------------------------------------------------------
