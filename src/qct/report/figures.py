@@ -1,7 +1,7 @@
 """The pictures of a report. Each is legible in grey: borders and names do not depend on colour."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,12 @@ TITLE = 34
 
 BAR_MM = 50.0
 """Length of the scale bar."""
+
+FRAME = 3
+"""Empty pixels around a map."""
+
+SURFACE_POINTS = 10.0
+"""Size of the names in the picture of the lobes; larger, for it is printed smaller than it is."""
 
 NAMED_FROM_MM = 7.0
 """A lobe that holds no circle of this radius is outlined but not named in the picture."""
@@ -97,6 +103,7 @@ def draw_views(views: Sequence[View], say: Wording, *, marks_low: bool = True) -
 def draw_projections(projections: Sequence[Projection], say: Wording) -> bytes:
     """Draw maps of low attenuation along the line of sight with one colour scale; PNG."""
     top = max((_top_percent(one) for one in projections), default=10.0)
+    projections = [_framed(one) for one in projections]
     sizes = [_size_mm(one.values, one.pixel_mm) for one in projections]
     share = 0.16 * sum(width for _, width in sizes)
     page, panels = _laid_out([[*sizes, (max(height for height, _ in sizes), share)]])
@@ -127,8 +134,8 @@ def draw_surfaces(surfaces: Sequence[Surface], say: Wording) -> bytes:
                 mask, _ = canvas.outline_of(one.labels == label, panel.size)
                 colour = np.array(canvas.rgb(region.colour), np.float32)
                 page.paste(Image.fromarray((lit * colour).astype(np.uint8)), panel.corner, mask)
-        _outlines(page, panel, one.labels, one.pixel_mm, ink=canvas.INK)
-        _title(page, panel, say(f"views.{one.name}"))
+        _outlines(page, panel, one.labels, one.pixel_mm, canvas.INK, SURFACE_POINTS)
+        _title(page, panel, say(f"views.{one.name}"), SURFACE_POINTS)
     return canvas.png(page)
 
 
@@ -201,6 +208,7 @@ def _outlines(
     labels: npt.NDArray[np.uint8],
     pixel_mm: tuple[float, float],
     ink: str = "",
+    points: float = 7.5,
 ) -> None:
     """Draw the border of every region in its colour (or in `ink`), and name the lobes."""
     names = []
@@ -220,7 +228,7 @@ def _outlines(
                 page,
                 at,
                 name,
-                points=6.5,
+                points=points,
                 colour=canvas.WHITE if light else canvas.INK,
                 halo=canvas.BLACK if light else canvas.WHITE,
                 anchor="mm",
@@ -239,8 +247,8 @@ def _widest(
     return (float(column) + 0.5) * pixel_mm[1], (float(row) + 0.5) * pixel_mm[0]
 
 
-def _title(page: Image.Image, panel: _Panel, text: str) -> None:
-    canvas.write(page, (panel.left, panel.top - 8), text, anchor="ls")
+def _title(page: Image.Image, panel: _Panel, text: str, points: float = 7.0) -> None:
+    canvas.write(page, (panel.left, panel.top - 8), text, points=points, anchor="ls")
 
 
 def _scale_bar(page: Image.Image, panel: _Panel) -> None:
@@ -254,7 +262,7 @@ def _scale_bar(page: Image.Image, panel: _Panel) -> None:
         page,
         ((left + right) / 2, y - 8),
         f"{BAR_MM / 10:.0f} cm",
-        points=6.5,
+        points=7.5,
         colour=canvas.WHITE,
         halo=canvas.BLACK,
         anchor="ms",
@@ -292,6 +300,13 @@ def _colour_bar(
         canvas.write(page, (left + 40, y), f"{share * top:.0f} %", points=6.5, anchor="lm")
     for n, line in enumerate(lines):
         canvas.write(page, (left, panel.top + 20 * n), line, points=6.5)
+
+
+def _framed(one: Projection) -> Projection:
+    """Set a map into an empty frame, so that a lung at its edge is outlined there, too."""
+    values = np.pad(one.values, FRAME, constant_values=np.nan)
+    labels = None if one.labels is None else np.pad(one.labels, FRAME)
+    return replace(one, values=values, labels=labels)
 
 
 def _top_percent(one: Projection) -> float:

@@ -121,10 +121,11 @@ class Numbers:
         return next((one for one in rows if (one.kind, one.region, one.quantity) == wanted), None)
 
     def amount(self, one: Uncertainty) -> str:
-        """Print an uncertainty without its unit, marked if its source was not seen."""
-        return f"±{NO_BREAK_SPACE}{self.bare(one.quantity, one.amount)}" + (
-            "" if one.confirmed else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
-        )
+        """Print an uncertainty without its unit, marked if its source was not seen; never as zero."""
+        step = 10.0 ** -self.row(one.quantity).decimals
+        sign, shown = ("±", one.amount) if one.amount >= step / 2 else ("<", step)
+        mark = "" if one.confirmed else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
+        return f"{sign}{NO_BREAK_SPACE}{self.bare(one.quantity, shown)}{mark}"
 
     def change(self, region: str, quantity: str) -> Change | None:
         """Return how a number stands to earlier scans; None if it was not compared."""

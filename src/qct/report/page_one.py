@@ -35,7 +35,7 @@ def page_one(analysis: Analysis, drafted: tuple[Drafted, ...], say: Wording) -> 
         _gate(analysis, say),
         Heading(say("headings.headline")),
         _headlines(analysis, say),
-        Slot("impression", (_impression(drafted, say),)),
+        Slot("impression", (_impression(drafted, analysis, say),)),
         *_map(analysis, say),
     ]
 
@@ -161,8 +161,10 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
     return say(f"statements.{one.template}", **filled)
 
 
-def _impression(drafted: tuple[Drafted, ...], say: Wording) -> Box:
+def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) -> Box:
     items = tuple(one.text for one in drafted[:MOST_STATEMENTS])
+    if items and not analysis.changes:
+        items = (*items, say("interpretation.no_earlier"))
     return Box(
         "draft",
         say("interpretation.draft"),

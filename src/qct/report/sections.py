@@ -379,8 +379,10 @@ def _references(analysis: Analysis, say: Wording) -> list[Block]:
 
 
 def _uncertainties(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show how sure the numbers of both lungs are; those of the parts stand in analysis.json."""
     numbers = Numbers(analysis, say)
-    known = [one for one in analysis.uncertainties if numbers.knows(one.quantity)]
+    of_both = (one for one in analysis.uncertainties if one.region == WHOLE_LUNG.key)
+    known = [one for one in of_both if numbers.knows(one.quantity)]
     if not known:
         return []
     rows = tuple(
@@ -395,8 +397,11 @@ def _uncertainties(analysis: Analysis, say: Wording) -> list[Block]:
     name = say("headings.uncertainty")
     header = tuple(say(f"words.{key}") for key in ("quantity", "kind", "amount", "conditions"))
     unsure = any(not one.confirmed for one in known)
-    note = say("notes.unconfirmed", mark=UNCONFIRMED) if unsure else ""
-    return [Heading(name), Table(header, rows, note, words=frozenset({1, 3}), name=name)]
+    notes = [say("notes.uncertainty")]
+    if unsure:
+        notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
+    words = frozenset({1, 3})
+    return [Heading(name), Table(header, rows, " ".join(notes), words=words, name=name)]
 
 
 def _closing(analysis: Analysis, say: Wording) -> list[Block]:
