@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 from scipy import ndimage
 
 from qct.findings import Histogram, Projection, Surface, View
@@ -36,7 +36,7 @@ BAR_MM = 50.0
 FRAME = 3
 """Empty pixels around a map."""
 
-SURFACE_POINTS = 10.0
+SURFACE_POINTS = 9.0
 """Size of the names in the picture of the lobes; larger, for it is printed smaller than it is."""
 
 NAMED_FROM_MM = 7.0
@@ -115,8 +115,10 @@ def draw_projections(projections: Sequence[Projection], say: Wording) -> bytes:
         region, edge = canvas.outline_of(known, panel.size)
         page.paste(colours, panel.corner, region)
         if one.labels is not None:
-            _outlines(page, panel, one.labels % DENSE, one.pixel_mm, ink=canvas.INK)
+            _lobe_borders(page, panel, one.labels % DENSE, region)
         page.paste(canvas.SOFT, panel.corner, edge)
+        if one.labels is not None:
+            _names(page, panel, one.labels % DENSE, one.pixel_mm, canvas.INK)
         _sides(page, panel, "frontal" if "coronal" in one.name else "sagittal", on_dark=False)
         _title(page, panel, say(f"views.{one.name}"))
     _colour_bar(page, panels[-1], steps, top, say)
@@ -211,29 +213,52 @@ def _outlines(
     points: float = 7.5,
 ) -> None:
     """Draw the border of every region in its colour (or in `ink`), and name the lobes."""
-    names = []
+    for label, region in LABELLED.items():
+        if (labels == label).any():
+            _, edge = canvas.outline_of(labels == label, panel.size)
+            page.paste(ink or region.colour, panel.corner, edge)
+    _names(page, panel, labels, pixel_mm, ink, points)
+
+
+def _lobe_borders(
+    page: Image.Image, panel: _Panel, labels: npt.NDArray[np.uint8], lung: Image.Image
+) -> None:
+    """Draw where lobe meets lobe inside the mask `lung`, and not the outside of the lung once more."""
+    if not labels.any():
+        return
+    nearest = ndimage.distance_transform_edt(
+        labels == 0, return_distances=False, return_indices=True
+    )
+    spread = labels[tuple(nearest)]
+    for label in np.unique(spread):
+        _, edge = canvas.outline_of(spread == label, panel.size)
+        page.paste(canvas.INK, panel.corner, ImageChops.darker(edge, lung))
+
+
+def _names(
+    page: Image.Image,
+    panel: _Panel,
+    labels: npt.NDArray[np.uint8],
+    pixel_mm: tuple[float, float],
+    ink: str = "",
+    points: float = 7.5,
+) -> None:
+    """Write the initials of every lobe where it is widest: dark if there is an `ink`, else light."""
     for label, region in LABELLED.items():
         inside = labels == label
-        if not inside.any():
+        place = _widest(inside, pixel_mm) if label != Label.AIRWAY and inside.any() else None
+        if place is None:
             continue
-        _, edge = canvas.outline_of(inside, panel.size)
-        page.paste(ink or region.colour, panel.corner, edge)
-        if label != Label.AIRWAY:
-            names.append((_widest(inside, pixel_mm), abbreviation(region)))
-    for place, name in names:
-        if place is not None:
-            at = (panel.left + place[0] * panel.px_per_mm, panel.top + place[1] * panel.px_per_mm)
-            light = not ink
-            canvas.write(
-                page,
-                at,
-                name,
-                points=points,
-                colour=canvas.WHITE if light else canvas.INK,
-                halo=canvas.BLACK if light else canvas.WHITE,
-                anchor="mm",
-                weight="Semibold",
-            )
+        canvas.write(
+            page,
+            (panel.left + place[0] * panel.px_per_mm, panel.top + place[1] * panel.px_per_mm),
+            abbreviation(region),
+            points=points,
+            colour=canvas.INK if ink else canvas.WHITE,
+            halo=canvas.WHITE if ink else canvas.BLACK,
+            anchor="mm",
+            weight="Semibold",
+        )
 
 
 def _widest(

@@ -1,5 +1,6 @@
 """Numbers as a report prints them: rounded by the dictionary, marked where there is a doubt."""
 
+from collections.abc import Iterable
 from math import isfinite
 from string import ascii_lowercase
 
@@ -70,19 +71,28 @@ class Numbers:
         )
 
     def phrase(self, region: str, quantity: str) -> str:
-        """Print a number with its unit and, in words, its doubts: for running text."""
+        """Print a number with its unit: for running text."""
         one = self.find(region, quantity)
         if one is None or one.value is None:
             return self._say("words.not_measured")
         shown = f"{self.bare(quantity, one.value)} {self.unit(quantity)}".strip()
-        shown = shown.replace(" ", NO_BREAK_SPACE)
-        return shown + (f" ({self.doubts(one)})" if one.status is Status.CAVEAT else "")
+        return shown.replace(" ", NO_BREAK_SPACE)
 
-    def doubts(self, one: Measured) -> str:
-        """Name the reasons for a caveat or for withholding."""
-        flags = [flag for flag in Flag if flag in one.flags]
-        what = ", ".join(self._say(f"flags.{flag.key}") for flag in flags)
+    def caveats(self, numbers: Iterable[tuple[str, str]]) -> str:
+        """Name the reasons for the caveats of numbers (region, quantity), each once; empty without any."""
+        found = (self.find(*one) for one in numbers)
+        doubted = [one for one in found if one is not None and one.status is Status.CAVEAT]
+        if not doubted:
+            return ""
+        met = frozenset().union(*(one.flags for one in doubted))
+        what = ", ".join(self._say(f"flags.{flag.key}") for flag in Flag if flag in met)
         return self._say("words.caveat", what=what or self._say("notes.unknown"))
+
+    def verdict(self, one: Change) -> str:
+        """Say whether a difference counts; where nobody has published how far scans differ, that it is open."""
+        if one.difference is not None and one.least_change is None:
+            return self._say("changes.not_judged")
+        return self._say.verdict(one.verdict)
 
     def titled(self, quantity: str) -> str:
         """Return a quantity's name with its unit."""

@@ -41,8 +41,15 @@ def page_one(analysis: Analysis, drafted: tuple[Drafted, ...], say: Wording) -> 
 
 
 def reasons_in_words(analysis: Analysis, say: Wording) -> tuple[str, ...]:
-    """Return every reason of the verdict, each once, the worst first."""
-    told = (say.reason(one.flag, one.says) for one in analysis.verdict.reasons)
+    """Return every reason of the verdict, once: those of the main results first, then the worst."""
+    main = {
+        flag
+        for one in analysis.measured
+        if one.region == WHOLE_LUNG.key and one.quantity in HEADLINES
+        for flag in one.flags
+    }
+    reasons = sorted(analysis.verdict.reasons, key=lambda one: one.flag not in main)
+    told = (say.reason(one.flag, one.says) for one in reasons)
     return tuple(dict.fromkeys(told))
 
 
@@ -118,7 +125,7 @@ def _change(key: str, numbers: Numbers, say: Wording) -> str:
     one = numbers.change(WHOLE_LUNG.key, key)
     if one is None or one.difference is None:
         return NONE
-    return f"{numbers.difference(one)}, {say.verdict(one.verdict)}"
+    return f"{numbers.difference(one)}, {numbers.verdict(one)}"
 
 
 def _usual_in_words(key: str, usual: Reference | None, numbers: Numbers, say: Wording) -> str:
@@ -158,7 +165,9 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
     if usual is not None:
         unit = numbers.unit(usual.quantity)
         filled["usual"] = f"{numbers.limits(usual)} {unit}".strip()
-    return say(f"statements.{one.template}", **filled)
+    said = say(f"statements.{one.template}", **filled)
+    caveats = numbers.caveats(one.numbers) if one.template != "withheld" else ""
+    return f"{said.removesuffix('.')}; {caveats}." if caveats else said
 
 
 def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) -> Box:

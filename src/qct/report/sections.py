@@ -151,7 +151,8 @@ def _lobes(analysis: Analysis, say: Wording) -> list[Block]:
         return []
     whole = numbers.find(WHOLE_LUNG.key, "volume_ml")
     rows = []
-    for region in LUNGS_AND_LOBES:
+    shown = _there(LUNGS_AND_LOBES, numbers)
+    for region in shown:
         one = numbers.find(region.key, "volume_ml")
         share = NONE
         if one and whole and one.value is not None and whole.value:
@@ -159,10 +160,15 @@ def _lobes(analysis: Analysis, say: Wording) -> list[Block]:
         cells = (numbers.cell(region.key, key) for key in COLUMNS)
         rows.append((say.region(region.key), share, *cells))
     header = (say("words.region"), say("words.share"), *map(numbers.titled, COLUMNS))
-    strong = frozenset(i for i, region in enumerate(LUNGS_AND_LOBES) if region not in LOBES)
+    strong = frozenset(i for i, region in enumerate(shown) if region not in LOBES)
     name = say("headings.regions")
     table = Table(header, tuple(rows), numbers.notes(say("notes.share")), strong, name=name)
     return [Heading(name), table]
+
+
+def _there(regions: tuple[Region, ...], numbers: Numbers) -> tuple[Region, ...]:
+    """Return the regions that this scan shows: one whose volume is withheld is among them."""
+    return tuple(region for region in regions if numbers.has("volume_ml", (region,)))
 
 
 def _thirds(analysis: Analysis, say: Wording) -> list[Block]:
@@ -257,7 +263,7 @@ def _targets(analysis: Analysis, say: Wording) -> Table:
     keys = tuple(key for key in TARGET_COLUMNS if numbers.knows(key) and numbers.has(key, LOBES))
     fits = {fit.fissure: fit for fit in analysis.segmentation.fissures}
     rows = []
-    for lobe in LOBES:
+    for lobe in _there(LOBES, numbers):
         beside = [fits[one] for one in LOBES_BESIDE[lobe.key] if one in fits]
         cells = (numbers.cell(lobe.key, key) for key in keys)
         rows.append((say.region(lobe.key), *cells, _least_band(beside, say)))
@@ -339,7 +345,7 @@ def _trend_row(one: Change, kept: list[int], numbers: Numbers, say: Wording) -> 
         *(NONE if value is None else numbers.bare(one.quantity, value) for value in values),
         numbers.difference(one),
         least + mark,
-        say.verdict(one.verdict),
+        numbers.verdict(one),
         NONE if slope is None else numbers.bare(one.quantity, slope),
     )
 
