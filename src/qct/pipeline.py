@@ -442,10 +442,10 @@ def _document(folder: Path, files: Mapping[str, bytes]) -> "Document":
     from qct.report import document_from
 
     try:
-        return document_from(files["report.json"])
+        return document_from(files["report.json"], files["report.html"])
     except (KeyError, ValueError) as error:
         raise ReadError(
-            f"{folder.name} holds no report.json that can be read",
+            f"{folder.name} holds no report.json and report.html that can be read together",
             hint="Analyze the scan again with this version.",
         ) from error
 
