@@ -168,8 +168,8 @@ def test_every_flag_view_and_projection_has_its_words():
 
 def test_the_operator_of_the_profile_is_printed_in_headers_and_method():
     text = text_of_pdf(build(make_analysis(options=Options(profile="le"))))
-    assert f"<= {MINUS}950 HU" in text
-    assert f"HU <= {MINUS}950." in text
+    assert f"(≤ {MINUS}950 HU)" in text
+    assert f"HU ≤ {MINUS}950." in text
 
 
 def test_every_page_says_whose_report_it_is(document):

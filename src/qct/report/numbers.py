@@ -58,9 +58,11 @@ class Numbers:
         return self._rows[quantity].text(0.0).partition(" ")[2]
 
     def cell(self, region: str, quantity: str) -> str:
-        """Print a number without its unit, with the letters of its doubts."""
+        """Print a number without its unit, with the letters of its doubts; a dash where there is none by definition."""
         one = self.find(region, quantity)
-        if one is None or one.status is Status.NOT_MEASURED:
+        if one is None:
+            return NONE
+        if one.status is Status.NOT_MEASURED:
             return self._say("words.not_measured")
         if one.status is Status.WITHHELD:
             return self._say("words.withheld") + self._mark(one)
@@ -122,7 +124,9 @@ class Numbers:
             return f"≤{NO_BREAK_SPACE}{shown(usual.upper)}"
         if usual.lower is not None:
             return f"≥{NO_BREAK_SPACE}{shown(usual.lower)}"
-        return NONE if usual.predicted is None else shown(usual.predicted)
+        if usual.predicted is None:
+            return NONE
+        return self._say("words.predicted", value=shown(usual.predicted))
 
     def least_change(self, region: str, quantity: str) -> Uncertainty | None:
         """Return the change that a repeat scan could not explain; None if no source says so."""

@@ -2,6 +2,7 @@
 
 from qct.findings import Analysis, Reference, Statement
 from qct.flags import Flag, Status
+from qct.quantities import CLUSTER_EDGES_MM
 from qct.regions import LEFT_LUNG, RIGHT_LUNG, WHOLE_LUNG
 from qct.report.document import (
     Block,
@@ -165,6 +166,8 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
     if usual is not None:
         unit = numbers.unit(usual.quantity)
         filled["usual"] = f"{numbers.limits(usual)} {unit}".strip()
+    filled["large"] = say.number(f"{CLUSTER_EDGES_MM[-1]:g}")
+    filled["subject"] = say.subject(one.key).format(**filled)
     said = say(f"statements.{one.template}", **filled)
     caveats = numbers.caveats(one.numbers) if one.template != "withheld" else ""
     return f"{said.removesuffix('.')}; {caveats}." if caveats else said
@@ -174,11 +177,14 @@ def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) 
     items = tuple(one.text for one in drafted[:MOST_STATEMENTS])
     if items and not analysis.changes:
         items = (*items, say("interpretation.no_earlier"))
+    notes = [say("interpretation.never")]
+    if len(drafted) > MOST_STATEMENTS:
+        notes.append(say("interpretation.more", n=len(drafted) - MOST_STATEMENTS))
     return Box(
         "draft",
         say("interpretation.draft"),
         items or (say("interpretation.nothing"),),
-        say("interpretation.never"),
+        " ".join(notes),
     )
 
 
