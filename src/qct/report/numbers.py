@@ -65,11 +65,11 @@ class Numbers:
         if one.status is Status.NOT_MEASURED:
             return self._say("words.not_measured")
         if one.status is Status.WITHHELD:
-            return self._say("words.withheld") + self._mark(one)
+            return f"{self._say('words.withheld')} {self._letters_of(one)}"
         if one.value is None or not isfinite(one.value):
             return self._say("words.not_measured")
         return self.bare(quantity, one.value) + (
-            self._mark(one) if one.status is Status.CAVEAT else ""
+            NO_BREAK_SPACE + self._letters_of(one) if one.status is Status.CAVEAT else ""
         )
 
     def phrase(self, region: str, quantity: str) -> str:
@@ -174,10 +174,10 @@ class Numbers:
         header = (self._say("words.region"), *map(self.titled, quantities))
         return Table(header, rows, self.notes(*more), strong, name=name)
 
-    def _mark(self, one: Measured) -> str:
+    def _letters_of(self, one: Measured) -> str:
         """Return the letters of the reasons for a caveat or for withholding."""
         reasons: list[Flag | None] = [flag for flag in Flag if flag in one.flags]
-        return NO_BREAK_SPACE + ",".join(sorted(map(self._letter, reasons or [None])))
+        return ",".join(sorted(map(self._letter, reasons or [None])))
 
     def _letter(self, reason: Flag | None) -> str:
         return self._letters.setdefault(reason, LETTERS[len(self._letters)])
