@@ -83,7 +83,7 @@ def _day(text: str | None) -> str:
 
 
 def _to_be_written(further: tuple[Drafted, ...], say: Wording) -> Slot:
-    """Leave room for a physician to write and to sign; before it the statements that page one had no room for."""
+    """Leave room for a physician to write and to sign; before it what page one had no room for."""
     statements: tuple[Plain, ...] = ()
     if further:
         heading = Heading(say("headings.statements"))

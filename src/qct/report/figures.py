@@ -180,8 +180,8 @@ def _laid_out(
 ) -> tuple[Image.Image, list[_Panel]]:
     """Place panels (height, width in mm) in rows, at the one scale that lets the widest row fit.
 
-    All rows together are no higher than the share `tallest` of the width: one lung is not shown larger than two,
-    nor its names smaller.
+    All rows together are no higher than the share `tallest` of the width, so that one lung is not shown larger
+    than two.
     """
     across = [sum(width for _, width in row) for row in rows_mm]
     gaps = [GAP * (len(row) - 1) for row in rows_mm]

@@ -58,7 +58,7 @@ class Numbers:
         return self._rows[quantity].text(0.0).partition(" ")[2]
 
     def cell(self, region: str, quantity: str) -> str:
-        """Print a number without its unit, with the letters of its doubts; a dash where there is none by definition."""
+        """Print a number without its unit, with the letters of its doubts; a dash if it was not asked for."""
         one = self.find(region, quantity)
         if one is None:
             return NONE
