@@ -42,6 +42,9 @@ SURFACE_POINTS = 9.0
 NAMED_FROM_MM = 7.0
 """A lobe that holds no circle of this radius is outlined but not named in the picture."""
 
+VIEWS_TALLEST = 0.85
+"""Height of all key images over the width of the page, at most."""
+
 PICTURE_ROWS = (("coronal", "sagittal"), ("axial",))
 """Planes that share a row; all pictures have one scale."""
 
@@ -90,7 +93,8 @@ def draw_views(views: Sequence[View], say: Wording, *, marks_low: bool = True) -
     """Draw the key images at one scale: lung window, named outlines, low attenuation; PNG."""
     rows = [[one for one in views if one.plane in planes] for planes in PICTURE_ROWS]
     rows = [row for row in rows if row]
-    page, panels = _laid_out([[_size_mm(one.hu, one.pixel_mm) for one in row] for row in rows])
+    sizes = [[_size_mm(one.hu, one.pixel_mm) for one in row] for row in rows]
+    page, panels = _laid_out(sizes, VIEWS_TALLEST)
     for panel, view in zip(panels, (one for row in rows for one in row), strict=True):
         page.paste(_painted(view, panel, marks_low=marks_low), panel.corner)
         _outlines(page, panel, view.labels % DENSE, view.pixel_mm)
@@ -172,14 +176,22 @@ def _size_mm(picture: _Array, pixel_mm: tuple[float, float]) -> tuple[float, flo
 
 def _laid_out(
     rows_mm: Sequence[Sequence[tuple[float, float]]],
+    tallest: float = 0.4,
 ) -> tuple[Image.Image, list[_Panel]]:
-    """Place panels (height, width in mm) in rows, at the one scale that lets the widest row fit."""
-    scale = min(
-        (canvas.WIDTH - GAP * (len(row) - 1)) / sum(width for _, width in row) for row in rows_mm
-    )
+    """Place panels (height, width in mm) in rows, at the one scale that lets the widest row fit.
+
+    All rows together are no higher than the share `tallest` of the width, so that one lung is not shown larger
+    than two.
+    """
+    across = [sum(width for _, width in row) for row in rows_mm]
+    gaps = [GAP * (len(row) - 1) for row in rows_mm]
+    high = sum(max(height for height, _ in row) for row in rows_mm)
+    scale = min((canvas.WIDTH - gap) / width for gap, width in zip(gaps, across, strict=True))
+    scale = min(scale, tallest * canvas.WIDTH / high)
+    used = max(round(scale * width) + gap for gap, width in zip(gaps, across, strict=True))
     panels, top = [], 0
     for row in rows_mm:
-        left = 0
+        left = max((canvas.WIDTH - used) // 2, 0)
         for height, width in row:
             size = max(round(scale * width), 1), max(round(scale * height), 1)
             panels.append(_Panel(left, top + TITLE, *size, scale))

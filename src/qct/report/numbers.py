@@ -58,16 +58,18 @@ class Numbers:
         return self._rows[quantity].text(0.0).partition(" ")[2]
 
     def cell(self, region: str, quantity: str) -> str:
-        """Print a number without its unit, with the letters of its doubts."""
+        """Print a number without its unit, with the letters of its doubts; a dash if it was not asked for."""
         one = self.find(region, quantity)
-        if one is None or one.status is Status.NOT_MEASURED:
+        if one is None:
+            return NONE
+        if one.status is Status.NOT_MEASURED:
             return self._say("words.not_measured")
         if one.status is Status.WITHHELD:
-            return self._say("words.withheld") + self._mark(one)
+            return f"{self._say('words.withheld')} {self._letters_of(one)}"
         if one.value is None or not isfinite(one.value):
             return self._say("words.not_measured")
         return self.bare(quantity, one.value) + (
-            self._mark(one) if one.status is Status.CAVEAT else ""
+            NO_BREAK_SPACE + self._letters_of(one) if one.status is Status.CAVEAT else ""
         )
 
     def phrase(self, region: str, quantity: str) -> str:
@@ -122,7 +124,9 @@ class Numbers:
             return f"≤{NO_BREAK_SPACE}{shown(usual.upper)}"
         if usual.lower is not None:
             return f"≥{NO_BREAK_SPACE}{shown(usual.lower)}"
-        return NONE if usual.predicted is None else shown(usual.predicted)
+        if usual.predicted is None:
+            return NONE
+        return self._say("words.predicted", value=shown(usual.predicted))
 
     def least_change(self, region: str, quantity: str) -> Uncertainty | None:
         """Return the change that a repeat scan could not explain; None if no source says so."""
@@ -170,10 +174,10 @@ class Numbers:
         header = (self._say("words.region"), *map(self.titled, quantities))
         return Table(header, rows, self.notes(*more), strong, name=name)
 
-    def _mark(self, one: Measured) -> str:
+    def _letters_of(self, one: Measured) -> str:
         """Return the letters of the reasons for a caveat or for withholding."""
         reasons: list[Flag | None] = [flag for flag in Flag if flag in one.flags]
-        return NO_BREAK_SPACE + ",".join(sorted(map(self._letter, reasons or [None])))
+        return ",".join(sorted(map(self._letter, reasons or [None])))
 
     def _letter(self, reason: Flag | None) -> str:
         return self._letters.setdefault(reason, LETTERS[len(self._letters)])

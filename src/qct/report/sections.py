@@ -254,8 +254,9 @@ def _planning(analysis: Analysis, say: Wording) -> list[Block]:
         blocks.append(Figure("surfaces", picture, caption, 80))
     fits = analysis.segmentation.fissures
     if fits:
-        blocks += [_targets(analysis, say), _borders(fits, say)]
-    return [Heading(say("headings.planning")), *blocks] if blocks else []
+        targets, borders = _targets(analysis, say), _borders(fits, say)
+        blocks += [Heading(targets.name), targets, Heading(borders.name), borders]
+    return [Heading(say("headings.planning")), *blocks] if analysis.surfaces else blocks
 
 
 def _targets(analysis: Analysis, say: Wording) -> Table:
@@ -269,7 +270,7 @@ def _targets(analysis: Analysis, say: Wording) -> Table:
         rows.append((say.region(lobe.key), *cells, _least_band(beside, say)))
     header = (say("words.lobe"), *map(numbers.titled, keys), say("words.least_complete"))
     note = numbers.notes(say("notes.targets"))
-    return Table(header, tuple(rows), note, name=say("headings.planning"))
+    return Table(header, tuple(rows), note, name=say("headings.targets"))
 
 
 def _least_band(fits: list[FissureFit], say: Wording) -> str:
