@@ -6,8 +6,8 @@ The chests are those of `qct.phantom`: their fissures are heights over a plane w
 and waves, of which the shipped prior knows nothing. ``found lungs`` is the whole of `qct.segment.segment`, as
 `qct analyze` does it; ``true lungs`` divides the lungs that were drawn, to tell the two apart.
 
-A voxel is in a lobe if its centre is: truth is read from the distance fields that the chest was painted from, at
-the very centres of the scanner's voxels. (`Chest.labels` takes the nearest voxel of the painted model, up to
+A voxel is in a lobe if its centre is: truth is read from the distance fields that the chest was painted from,
+at the very centres of the scanner's voxels. (`Chest.labels` takes the nearest voxel of the painted model, up to
 0.9 mm away; that is unbiased for volumes, but costs 0.01 of Dice along every border.) Airways with a lumen of 2
 mm, or of two voxels, are not lung, as `qct.phantom.truth` says.
 """

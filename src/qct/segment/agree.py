@@ -1,8 +1,8 @@
 """Drop what was followed in a gap of a fissure that is seen around it.
 
-In a gap the brightest way runs along whatever is there: vessels, bronchial walls. It is fainter than the fissure
-around it, and leaves the plate that the clear parts of the fissure span. A fissure that is faint everywhere has
-no clear parts in this sense, and is left as it is.
+In a gap the brightest way runs along whatever is there: vessels, bronchial walls. It is fainter than the
+fissure around it, and leaves the plate that the clear parts of the fissure span. Where a fissure is faint
+everywhere, all of it is as clear as its best parts, and is left as it is.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from qct.segment.fissures import SheetPoints
 from qct.segment.follow import Trace, number_patches
 from qct.segment.unroll import COLUMN_MM
 
-CLEAR_SHARE = 0.6
+CLEAR_SHARE = 0.75
 """A column is clear if it has this share of the evidence of the best tenth of the columns of its fissure."""
 
 REACH_MM = 1.5

@@ -180,7 +180,7 @@ def _patch_sums(
 def number_patches(
     height: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
-    """Number the patches of chosen columns that continue each other, from 0; -1 elsewhere."""
+    """Give the patches of chosen columns that continue each other numbers from 0; -1 elsewhere."""
     number = np.full(height.shape, -1)
     n_chosen = int(np.count_nonzero(chosen))
     number[chosen] = np.arange(n_chosen)
