@@ -162,6 +162,9 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
             filled["difference"] = f"{numbers.difference(change)} {unit}"
             filled["since"] = change.points[0].date or change.points[0].name
             filled["reason"] = change.why
+        volume = numbers.change(region, "volume_ml")
+        if volume is not None:
+            filled["volume"] = f"{numbers.difference(volume)} {numbers.unit('volume_ml')}"
     usual = next((row for row in analysis.references if row.key == one.reference), None)
     if usual is not None:
         unit = numbers.unit(usual.quantity)
