@@ -20,9 +20,12 @@ VOLUME = Measured("whole_lung", "volume_ml", 5131.0)
     [
         ({}, "Since 2018-01-03: +131 mL, changed (test2020; to be confirmed)."),
         ({"difference": -9.0, "confirmed": True}, "Since 2018-01-03: -9 mL, changed (test2020)."),
-        ({"difference": None, "why": "slices of 1 and 5 mm"}, "Not comparable with 2018-01-03: slices of 1 and 5 mm."),
+        (
+            {"difference": None, "why": "slices of 1 and 5 mm"},
+            "Not comparable with 2018-01-03: slices of 1 and 5 mm.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_difference_is_told_with_its_verdict_or_why_there_is_none(changed, said):
     assert change_words(replace(CHANGES[0], **changed), ROW) == said
 
