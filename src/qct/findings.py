@@ -133,7 +133,7 @@ class AirwayBranch:
     line_mm : (N, 3) float64
         Centre line in LPS, from the parent on.
     radius_mm : (N,) float64
-        Radius of the lumen as it was followed: a first guess, not a measurement.
+        Radius of the lumen as it was followed: a first guess, not a measurement; NaN in a restored result.
     """
 
     parent: int

@@ -30,7 +30,9 @@ def test_keys_of_rules_are_unique():
 @pytest.mark.parametrize("language", languages())
 def test_every_template_has_its_words(language):
     say = load_wording(language)
-    more = dict.fromkeys(("usual", "why", "difference", "since", "reason", "subject", "large"), "x")
+    more = dict.fromkeys(
+        ("usual", "why", "difference", "since", "reason", "subject", "large", "because"), "x"
+    )
     filled = {f"{name}{n}": "x" for name in ("value", "region", "label") for n in (1, 2, 3)}
     for rule in load_rules():
         stands = ("below", "within", "above", "alone") if rule.compares else ("",)

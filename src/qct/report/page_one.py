@@ -1,6 +1,6 @@
 """The first page: who, which CT, is it good enough, the main numbers, what they say, and where."""
 
-from qct.findings import Analysis, Reference, Statement
+from qct.findings import Analysis, Change, Reference, Statement
 from qct.flags import Flag, Status
 from qct.quantities import CLUSTER_EDGES_MM
 from qct.regions import LEFT_LUNG, RIGHT_LUNG, WHOLE_LUNG
@@ -104,13 +104,18 @@ def _headlines(analysis: Analysis, say: Wording) -> Table:
         notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
     if analysis.changes:
         notes.append(say("notes.change"))
-    last = ("change",) if analysis.changes else ()
+    last = (_since(analysis.changes[0], say),) if analysis.changes else ()
     header = (
         say("words.quantity"),
         *(say.region(side.key) for side in sides),
-        *(say(f"words.{key}") for key in ("usual", "stands", "least_change", *last)),
+        *(say(f"words.{key}") for key in ("usual", "stands", "least_change")),
+        *last,
     )
     return Table(header, tuple(rows), numbers.notes(*notes), name=say("headings.headline"))
+
+
+def _since(one: Change, say: Wording) -> str:
+    return say("words.change", since=one.points[0].date or one.points[0].name)
 
 
 def _change(key: str, numbers: Numbers, say: Wording) -> str:
@@ -165,6 +170,9 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
         volume = numbers.change(region, "volume_ml")
         if volume is not None:
             filled["volume"] = f"{numbers.difference(volume)} {numbers.unit('volume_ml')}"
+    why = numbers.usual(*one.numbers[0])
+    refused = "" if why is None else why.refused
+    filled["because"] = say("usual.because", why=say.refusal(refused)) if refused else ""
     usual = next((row for row in analysis.references if row.key == one.reference), None)
     if usual is not None:
         unit = numbers.unit(usual.quantity)
