@@ -6,7 +6,7 @@ from tests.report.sample import PATIENT, measured
 from qct.findings import Change, Point
 from qct.flags import Flag, Status
 from qct.interpret import draft, references
-from qct.interpret.change import CHANGED, NOT_COMPARABLE, WITHIN
+from qct.interpret.change import CHANGED, NOT_COMPARABLE, VOLUME_DIFFERS, WITHIN
 from qct.interpret.statements import load_rules
 from qct.report.wording import languages, load_wording
 
@@ -119,7 +119,11 @@ def test_nothing_is_said_of_nothing():
 
 @pytest.mark.parametrize(
     ("verdict", "template"),
-    [(CHANGED, "change_changed"), (WITHIN, "change_within_repeatability")],
+    [
+        (CHANGED, "change_changed"),
+        (WITHIN, "change_within_repeatability"),
+        (VOLUME_DIFFERS, "change_lung_volume_differs"),
+    ],
 )
 def test_a_change_is_told_with_its_verdict(verdict, template):
     points = (Point("a", "2022-03-05", 8.0), Point("b", "2024-03-05", 12.34))

@@ -185,6 +185,9 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
             filled["difference"] = f"{numbers.difference(change)} {unit}"
             filled["since"] = change.points[0].date or change.points[0].name
             filled["reason"] = change.why
+        volume = numbers.change(region, "volume_ml")
+        if volume is not None:
+            filled["volume"] = f"{numbers.difference(volume)} {numbers.unit('volume_ml')}"
     why = numbers.usual(*one.numbers[0])
     refused = "" if why is None else why.refused
     filled["because"] = say("usual.because", why=say.refusal(refused)) if refused else ""
