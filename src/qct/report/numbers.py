@@ -103,6 +103,10 @@ class Numbers:
             return self._say("changes.not_judged")
         return self._say.verdict(one.verdict)
 
+    def short(self, quantity: str) -> str:
+        """Return a quantity's name without operator and threshold."""
+        return self._say.label(self.row(quantity)).partition(" (")[0]
+
     def titled(self, quantity: str) -> str:
         """Return a quantity's name with its unit."""
         label, unit = self._say.label(self.row(quantity)), self.unit(quantity)
@@ -117,7 +121,8 @@ class Numbers:
         ]
         given = [one for one in rows if not one.refused]
         telling = [one for one in given if one.stands]
-        return next(iter((*telling, *given, *rows)), None)
+        refused = sorted(rows, key=lambda one: len(one.refused))  # the one that asks for least
+        return next(iter((*telling, *given, *refused)), None)
 
     def limits(self, usual: Reference) -> str:
         """Print what is usual, without its unit."""
@@ -169,7 +174,7 @@ class Numbers:
         )
         marks = (self._say("notes.marks", explained=explained),) if explained else ()
         errors = (self._say("notes.border_error"),) if self._has_errors else ()
-        return " ".join((*marks, *errors, *more))
+        return "\n".join((*marks, *errors, *more))
 
     def table(
         self, regions: tuple[Region, ...], quantities: tuple[str, ...], name: str, *more: str
