@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from lobes_prior import read_lobes
 
+from lobes_prior import read_lobes
 from qct.kernels.fields import sample_fields
 from qct.regions import Side
 from qct.segment.prior import FIELD_GRID, FISSURES_OF, default_prior, size_features

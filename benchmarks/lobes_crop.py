@@ -2,9 +2,9 @@
 
     python benchmarks/lobes_crop.py CIP_FOLDER
 
-``crop_ct_2slices.nrrd`` is slices 60 and 61 of 96 that ``crop_ct_interactiveLobeSegmentation.nrrd`` labels (4
-to 8: right upper, middle, lower, left upper, left lower lobe; 512 to 520: airways). Two slices of 0.5 mm show no
-surface, so no lobe can be fitted to them. Shown are
+``crop_ct_2slices.nrrd`` is slices 60 and 61 of 96 that ``crop_ct_interactiveLobeSegmentation.nrrd`` labels
+(4 to 8: right upper, middle, lower, left upper, left lower lobe; 512 to 520: airways). Two slices of 0.5 mm
+show no surface, so no lobe can be fitted to them. Shown are
 
 - what `find_lungs` says to them;
 - the five lobes measured by the labels, as `qct analyze --labels` does;

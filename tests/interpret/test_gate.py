@@ -420,7 +420,7 @@ def test_a_table_of_a_site_that_is_not_there_is_refused(tmp_path):
 
 def all_facts():
     calibration_hu = {"outside_air": -1000.0, "tracheal_air": -990.0}
-    segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5, 3.0),))
+    segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5),))
     whole = header_facts(GOOD, Study(), False, 1.0, load_gate().words)
     whole |= image_facts(MEASURED, calibration_hu)
     return whole | region_facts("left_upper_lobe", frozenset(), segmentation, MEASURED)
