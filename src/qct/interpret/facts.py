@@ -154,11 +154,8 @@ def _lobe_errors(
 ) -> dict[str, float | None]:
     error_ml = segmentation.volume_errors_ml.get(region)
     volume_ml = _value(measured, region, "volume_ml")
-    is_known = error_ml is not None and volume_ml
-    return {
-        "lobe_error_ml": error_ml,
-        "lobe_error_percent": 100 * error_ml / volume_ml if is_known else None,
-    }
+    percent = 100 * error_ml / volume_ml if error_ml is not None and volume_ml else None
+    return {"lobe_error_ml": error_ml, "lobe_error_percent": percent}
 
 
 def _flags_beside(region: str, segmentation: Segmentation) -> frozenset[Flag]:

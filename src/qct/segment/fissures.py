@@ -249,7 +249,7 @@ def _fill_planes(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Return the crests, their normals, and what share of the disc around each others fill."""
     crests = np.argwhere(is_crest).astype(np.int32)
-    facing = normal[is_crest].astype(np.float32) / NORMAL_SCALE
+    facing = normal[is_crest].astype(np.float32) / np.float32(NORMAL_SCALE)
     number = np.full(is_crest.shape, -1, np.int32)
     number[is_crest] = np.arange(len(crests))
     reach = round(PLANE_REACH_MM / BOX_STEP_MM)
