@@ -65,6 +65,12 @@ NARROW_MM2 = 16.0
 GROWTH = 1.9
 """A layer of so many times the area that a branch may have counts as leaked."""
 
+UNEVEN = 4 / 3
+"""A layer across a wide tube along the body may hold two slices and the next one: so far above their mean."""
+
+WIDE_MM2 = 80.0
+"""From this area on that is allowed for; leaks are from narrow branches."""
+
 SPARE_MM2 = 5.0
 """And so much more, because small fronts are counted in few voxels."""
 
@@ -229,7 +235,8 @@ class _Tracker:
         depths_hu: tuple[float, float],
     ) -> _Reached:
         """Walk once; the depths are those of walls close by, and anywhere along the rays."""
-        most = (GROWTH * limit_mm2 + SPARE_MM2) / self.voxel_mm2
+        uneven = UNEVEN if limit_mm2 > WIDE_MM2 else 1.0
+        most = (uneven * GROWTH * limit_mm2 + SPARE_MM2) / self.voxel_mm2
         walls = (depths_hu[1], WALLED_SHARE * N_RAYS)
         near = (depths_hu[0], np.ceil(NEAR_MM / min(self.spacing_mm)))
         rules = np.array(
@@ -247,6 +254,7 @@ class _Tracker:
     def _sound_layers(self, layer: Voxels, limit_mm2: float) -> int:
         """Layers before the front began to swell."""
         areas = np.bincount(layer) * self.voxel_mm2
+        areas[1:] = (areas[1:] + areas[:-1]) / 2
         over = np.flatnonzero(areas > 1.2 * limit_mm2 + 0.5 * SPARE_MM2)
         return int(over[0]) if over.size else max(areas.size - 2, 0)
 
