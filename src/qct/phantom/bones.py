@@ -25,7 +25,7 @@ def _rib_line(index: int, sign: int, shape: Shape, to: float) -> Array:
     """Return points (z, y, x) along a rib, from the spine to the angle `to` (pi is the midline in front)."""
     turn = np.linspace(0.16, to, 40)
     start = 86.0 - RIB_STEP_MM * index
-    fall = 28 + 5.0 * min(index, 8)
+    fall = 48 + 8.0 * min(index, 7)
     z = start - fall * (1 - np.cos(turn)) / 2
     a, b, mid = cage_at(z, shape)
     p = 2 / CAGE_POWER
