@@ -193,6 +193,7 @@ PRESETS: Mapping[str, Preset] = {
             "upper": 0.6,
             "cluster_d": 0.7,
             "lung_ml": 6800.0,
+            "fov_mm": 420.0,
             "incomplete": 0.3,
             "wall": 1.25,
             "n_bullae": 3,
@@ -204,7 +205,13 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "panlobular": Preset(
         "Holes all over, most at the base, as in alpha-1 antitrypsin deficiency.",
-        {"laa": 22.0, "upper": 0.5, "emphysema": Emphysema.PANLOBULAR, "lung_ml": 6300.0},
+        {
+            "laa": 22.0,
+            "upper": 0.5,
+            "emphysema": Emphysema.PANLOBULAR,
+            "lung_ml": 6300.0,
+            "fov_mm": 420.0,
+        },
     ),
     "one-lung": Preset("The left lung has been taken out.", {"missing_side": Side.LEFT}),
     "ild": Preset(
@@ -218,6 +225,7 @@ PRESETS: Mapping[str, Preset] = {
             "upper": 1.0,
             "cluster_d": 0.7,
             "lung_ml": 6500.0,
+            "fov_mm": 420.0,
             "incomplete": 0.0,
             "wall": 1.15,
         },

@@ -187,10 +187,10 @@ OESOPHAGUS: tuple[Tube, ...] = (
     ((-110, 10, 18), (-128, -4, 38), 7.5),
 )
 HILA: tuple[Tube, ...] = (
-    ((-12, 4, -22), (-30, 2, -40), 11),
-    ((-30, 2, -40), (-48, 6, -46), 10),
-    ((-10, 6, 28), (-24, 8, 42), 11),
-    ((-24, 8, 42), (-42, 10, 46), 10),
+    ((-18, 4, -20), (-34, 2, -37), 11),
+    ((-34, 2, -37), (-52, 6, -44), 10),
+    ((-20, 6, 26), (-34, 8, 40), 11),
+    ((-34, 8, 40), (-50, 10, 45), 10),
 )
 """Soft tissue around the bronchi and vessels where they enter the lungs."""
 
@@ -203,7 +203,7 @@ CENTRAL_TENDON: tuple[Tube, ...] = (
 """Where heart, gullet and fat pads lie on the diaphragm, and no lung comes between."""
 
 TRACHEA: Tube = ((135, -18, 0), (0, 2, 0), 8.6)
-MAIN_BRONCHI: tuple[Tube, ...] = (((0, 2, 0), (-12, 5, -22), 6.8), ((0, 2, 0), (-20, 8, 40), 6.2))
+MAIN_BRONCHI: tuple[Tube, ...] = (((0, 2, 0), (-19, 5, -19), 6.8), ((0, 2, 0), (-32, 8, 37), 6.2))
 
 
 def heart(grid: Grid, shape: Shape) -> Field:
