@@ -1,17 +1,20 @@
 """How near to the truth one state of health is measured, over many digital people.
 
     python -m benchmarks.validation [--preset mild] [--seeds 10] [--json FILE]
+    python -m benchmarks.validation --acquisitions PNG
 
 Standard kernel, 1 mm, 100 mAs, 512 x 512: the acquisition that the limits of ``qct validate`` are for. Prints
 the tables of docs/validation.md: every limit, what the truth's line between bronchi and small airways decides,
 and every measured bronchus beside the one that was drawn. With ``--json`` the rows are kept, and people that
-are in the file already are not measured again.
+are in the file already are not measured again. ``--acquisitions`` draws what kernel and slice thickness do to a
+severe and a mild chest beside published values, instead.
 """
 
 import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from statistics import fmean, median, pstdev
 from tempfile import TemporaryDirectory
@@ -19,11 +22,16 @@ from typing import Any
 
 import numpy as np
 
+from qct.acquisition import KernelFamily
 from qct.findings import Analysis
-from qct.phantom import Chest, make_chest, preset, write_series
+from qct.phantom import Chest, make_chest, preset, truth, write_series
+from qct.phantom.disease import add_disease
+from qct.phantom.imaging import take_image
+from qct.phantom.model import build_model
 from qct.phantom.trees import wall_mm
 from qct.pipeline import analyze
-from qct.validate.cases import FINE, JUDGED, Case
+from qct.validate.cases import EFFECT, FINE, JUDGED, Case
+from qct.validate.figures import acquisition_effects
 from qct.validate.judge import Row, error, judge, load_limits
 from qct.validate.run import compare
 
@@ -32,6 +40,13 @@ LUMEN_CLASSES_MM = ((2.0, 3.0), (3.0, 4.0), (4.0, 6.0), (6.0, 10.0))
 
 MATCH_MM = 1.5
 """A measured point of a centre line belongs to a drawn bronchus whose axis is nearer than this."""
+
+KERNELS = {
+    KernelFamily.STANDARD: (),
+    KernelFamily.SOFT: ("soft kernel",),
+    KernelFamily.SHARP: ("sharp kernel",),
+}
+"""Every kernel and what it is called beside the standard one."""
 
 Person = dict[str, Any]
 """``rows``, ``rules`` and ``bronchi`` of one person."""
@@ -43,7 +58,11 @@ def main() -> None:
     parser.add_argument("--preset", default="mild")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--json", type=Path, help="keep every row here")
+    parser.add_argument("--acquisitions", type=Path, metavar="PNG", help="draw what they do")
     args = parser.parse_args()
+    if args.acquisitions:
+        args.acquisitions.write_bytes(acquisitions())
+        return
     people: dict[str, Person] = {}
     if args.json and args.json.exists():
         people = json.loads(args.json.read_text())
@@ -71,6 +90,35 @@ def measured(name: str, health: str, seed: int) -> Person:
         "rules": under_each_rule(chest, analysis),
         "bronchi": matched(chest, analysis),
     }
+
+
+def acquisitions() -> bytes:
+    """Print LAA-950 of two people with every kernel and thickness, and draw how it moves."""
+    rows = []
+    for state, seed in (("severe", 1), ("mild", 1)):
+        spec = preset(state, seed=seed, **FINE)
+        model = build_model(spec)
+        add_disease(model, spec)
+        person = f"{state} {seed}"
+        for kernel, slice_mm in product(KERNELS, (1.0, 5.0)):
+            name = " and ".join([*KERNELS[kernel], *(["5 mm"] if slice_mm > 1 else [])])
+            image = take_image(model, replace(spec, kernel=kernel, slice_mm=slice_mm))
+            found = truth.measure(
+                image.volume.hu, truth.without_airways(image), image.volume.voxel_ml
+            )
+            laa = {
+                key: one["laa950_percent"]["value"] for key, one in found.items() if key != "airway"
+            }
+            print(
+                f"| {person} | {name or 'standard kernel, 1 mm'} | {laa['whole_lung']:.1f} |",
+                flush=True,
+            )
+            case, purpose = (f"{person}, {name}", EFFECT) if name else (person, JUDGED)
+            rows += [
+                Row(case, purpose, person, key, "laa950_percent", None, "", {"imaged": value})
+                for key, value in laa.items()
+            ]
+    return acquisition_effects(rows, load_limits()["published"])
 
 
 # --- tables -------------------------------------------------------------------------------------
