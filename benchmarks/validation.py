@@ -169,11 +169,11 @@ def errors(rows: Sequence[Row]) -> Iterable[str]:
     """Yield the error of every number of every region against every truth, as plain text."""
     for region, quantity in dict.fromkeys((row.region, row.quantity) for row in rows):
         chosen = [row for row in rows if (row.region, row.quantity) == (region, quantity)]
-        for truth in ("sampled", "imaged", "model"):
-            off = [v for row in chosen if (v := error(row, truth, "difference")) is not None]
+        for which in ("sampled", "imaged", "model"):
+            off = [v for row in chosen if (v := error(row, which, "difference")) is not None]
             if off:
                 yield (
-                    f"{region:20} {quantity:28} {truth:8} n {len(off):3}  bias {fmean(off):8.2f}  sd "
+                    f"{region:20} {quantity:28} {which:8} n {len(off):3}  bias {fmean(off):8.2f}  sd "
                     f"{pstdev(off):7.2f}  median {median(off):8.2f}  worst {max(map(abs, off)):8.2f}"
                 )
 
