@@ -1,12 +1,12 @@
+import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from qct.cli import main
-from qct.cli.phantom import COMPRESSIONS, PRESET_NAMES, SETTINGS
-from qct.phantom import PRESETS, ChestSpec, Compression
+from qct.cli.phantom import COMPRESSIONS, PRESET_NAMES, SETTINGS, _specs, add_to
+from qct.phantom import PRESETS, ChestSpec, Compression, preset
 
 TINY = ["--model-mm", "3", "--size", "64", "--slice-mm", "10"]
 
@@ -36,23 +36,27 @@ def test_a_wrong_setting_exits_2_and_writes_nothing(tmp_path, wrong):
     assert not (tmp_path / "out").exists()
 
 
-def test_both_breaths_of_both_dates_are_four_scans_of_one_person(tmp_path, capsys):
-    out = tmp_path / "chest"
-    args = ["--breath", "both", "--progression", "6", "--laa", "5", "--json", "--no-noise"]
-    assert main(["phantom", str(out), *TINY, *args]) == 0
-    told = json.loads(capsys.readouterr().out)
-    folders = [str(Path(one["truth"]).parent.relative_to(out)) for one in told]
-    assert folders == [f"date{d}/{b}" for d in (1, 2) for b in ("inspiration", "expiration")]
-    truths = [json.loads((out / one / "truth.json").read_text()) for one in folders]
-    laa, millilitres = (
-        [t["model"]["regions"]["whole_lung"][q]["value"] for t in truths]
-        for q in ("laa950_percent", "volume_ml")
-    )
-    assert laa[2] - laa[0] == pytest.approx(6, abs=0.05)
-    assert millilitres[1] < 0.85 * millilitres[0]
-    way = np.load(out / "date1/expiration/displacement.npz")
-    assert way["vectors_mm"].shape[3] == 3
-    assert not (out / "date1/inspiration/displacement.npz").exists()
+def asked_for(*words):
+    parser = argparse.ArgumentParser()
+    add_to(parser.add_subparsers())
+    return _specs(parser.parse_args(["phantom", "out", *words]))
+
+
+def test_both_breaths_of_both_dates_are_four_scans_of_one_person():
+    specs = asked_for("--breath", "both", "--progression", "6", "--laa", "5")
+    assert list(specs) == [
+        f"date{date}/{breath}" for date in (1, 2) for breath in ("inspiration", "expiration")
+    ]
+    assert [one.laa for one in specs.values()] == [5, 5, 11, 11]
+    assert {one.seed for one in specs.values()} == {7}
+    assert asked_for() == {"": preset("healthy")}
+
+
+def test_an_expiratory_scan_comes_with_the_way_back_to_inspiration(tmp_path):
+    assert main(["phantom", str(tmp_path), *TINY, "--breath", "expiration", "--no-noise"]) == 0
+    way = np.load(tmp_path / "displacement.npz")
+    assert way["vectors_mm"].shape == (*way["wall_mm"].shape, 3)
+    assert way["vectors_mm"][..., 0].min() == pytest.approx(-45, abs=1)
 
 
 def test_every_option_is_a_setting_and_every_preset_is_offered():

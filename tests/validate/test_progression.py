@@ -5,7 +5,7 @@ import pytest
 from qct.phantom import make_chest, preset, write_series
 from qct.pipeline import compare
 
-COARSE = {"model_mm": 1.6, "size": 256, "slice_mm": 1.5, "hole_mm": 2.5, "cluster_d": 0.7}
+COARSE = {"model_mm": 2.0, "size": 192, "slice_mm": 1.5, "hole_mm": 3.0, "cluster_d": 0.7}
 
 
 @pytest.fixture(scope="module")
