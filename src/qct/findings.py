@@ -133,7 +133,7 @@ class AirwayBranch:
     line_mm : (N, 3) float64
         Centre line in LPS, from the parent on.
     radius_mm : (N,) float64
-        Radius of the lumen as it was followed: a first guess, not a measurement.
+        Radius of the lumen as it was followed: a first guess, not a measurement; NaN in a restored result.
     """
 
     parent: int
@@ -479,9 +479,10 @@ class Change:
     least_change : float or None
         What a difference must reach to count; None where no source gives it.
     verdict : str
-        ``changed``, ``within repeatability`` or ``not comparable``; about the last against the first.
+        ``changed``, ``within repeatability``, ``lung volume differs`` or ``not comparable``; about the last
+        against the first.
     why : str
-        Why they cannot be compared; empty if they can.
+        Why they cannot be compared, or cannot be judged; empty if they can.
     slope_per_year : float or None
         Of all points that can be compared; None over too short a time.
     source : str
@@ -524,6 +525,23 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What a report tells of a scan that this one is compared with.
+
+    Attributes
+    ----------
+    doubts : mapping
+        Quantity of both lungs to its doubts; those without any are left out.
+    """
+
+    name: str
+    date: str | None
+    recon_kernel: str | None
+    slice_mm: float | None
+    doubts: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """The whole result of one scan."""
 
@@ -543,9 +561,11 @@ class Analysis:
     uncertainties: tuple[Uncertainty, ...] = ()
     surfaces: tuple[Surface, ...] = ()
     statements: tuple[Statement, ...] = ()
+    """What rules draft from the numbers, for a physician to edit or accept."""
     changes: tuple[Change, ...] = ()
     """Against priors, if any were given."""
-    """What rules draft from the numbers, for a physician to edit or accept."""
+    earlier: tuple[Earlier, ...] = ()
+    """These priors."""
     order: Order | None = None
     """What people said about the study; None if nobody handed anything in."""
     signature: Signature | None = None
