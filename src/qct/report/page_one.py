@@ -172,7 +172,7 @@ def _compared(analysis: Analysis, say: Wording) -> str:
         if one.region == WHOLE_LUNG.key and one.quantity in HEADLINES
     ]
     why = dict.fromkeys(one.why for one in main if one.difference is None and one.why)
-    alike = say("notes.unlike", why="; ".join(why)) if why else say("notes.alike")
+    alike = say("notes.unlike", why=say.refusal("; ".join(why))) if why else say("notes.alike")
     return say("notes.baseline", since=since, made=made, alike=alike)
 
 
@@ -214,7 +214,7 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
             unit = numbers.unit(quantity).replace("%", say("words.points"))
             filled["difference"] = f"{numbers.difference(change)} {unit}"
             filled["since"] = change.points[0].date or change.points[0].name
-            filled["reason"] = change.why
+            filled["reason"] = say.refusal(change.why)
         volume = numbers.change(region, "volume_ml")
         if volume is not None:
             filled["volume"] = f"{numbers.difference(volume)} {numbers.unit('volume_ml')}"
