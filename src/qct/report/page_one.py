@@ -37,6 +37,9 @@ MOST_REASONS = 4
 
 MOST_STATEMENTS = 6
 
+LEAST_PERCENT = 40
+"""The map may shrink that far to stay on page one."""
+
 
 def page_one(analysis: Analysis, drafted: tuple[Drafted, ...], say: Wording) -> list[Block]:
     """Return the blocks of the first page; they fit on one page of paper."""
@@ -172,7 +175,7 @@ def _compared(analysis: Analysis, say: Wording) -> str:
         if one.region == WHOLE_LUNG.key and one.quantity in HEADLINES
     ]
     why = dict.fromkeys(one.why for one in main if one.difference is None and one.why)
-    alike = say("notes.unlike", why="; ".join(why)) if why else say("notes.alike")
+    alike = say("notes.unlike", why=say.refusal("; ".join(why))) if why else say("notes.alike")
     return say("notes.baseline", since=since, made=made, alike=alike)
 
 
@@ -214,7 +217,7 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
             unit = numbers.unit(quantity).replace("%", say("words.points"))
             filled["difference"] = f"{numbers.difference(change)} {unit}"
             filled["since"] = change.points[0].date or change.points[0].name
-            filled["reason"] = change.why
+            filled["reason"] = say.refusal(change.why)
         volume = numbers.change(region, "volume_ml")
         if volume is not None:
             filled["volume"] = f"{numbers.difference(volume)} {numbers.unit('volume_ml')}"
@@ -265,8 +268,10 @@ def _map(analysis: Analysis, say: Wording) -> list[Block]:
     more = f" {say('captions.dashed')}" if dashed else ""
     if analysis.projections and not analysis.withholds(WHOLE_LUNG.key, "laa950_percent"):
         picture = draw_projections(analysis.projections, say, dashed=dashed)
-        return [Figure("projections", picture, say("captions.projection") + more)]
+        caption = say("captions.projection") + more
+        return [Figure("projections", picture, caption, least_percent=LEAST_PERCENT)]
     if analysis.surfaces:
         picture = draw_surfaces(analysis.surfaces, say, dashed=dashed)
-        return [Figure("surfaces", picture, say("captions.surfaces_instead") + more)]
+        caption = say("captions.surfaces_instead") + more
+        return [Figure("surfaces", picture, caption, least_percent=LEAST_PERCENT)]
     return []
