@@ -468,6 +468,8 @@ class Result:
         When the scan was taken, ISO 8601.
     version : str
         Of qct.
+    code : str
+        Digest of the code and tables that made it (`qct.software`); empty if the result does not tell.
     segmentation : str
         Where its regions come from.
     flags : frozenset of Flag
@@ -483,6 +485,7 @@ class Result:
     acquisition: Acquisition
     measured: tuple[Measured, ...]
     flags: frozenset[Flag] = frozenset()
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

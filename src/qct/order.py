@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-from qct.errors import OptionError
+from qct.errors import IdentityError, OptionError
 
 SMOKING = ("never", "former", "current", "unknown")
 """Words for `Smoking.status`."""
@@ -158,6 +158,20 @@ class Order:
     modifiers: tuple[Modifier, ...] = ()
     reading: Reading = field(default_factory=Reading)
     signer: Signer = field(default_factory=Signer)
+
+    def check_patient(self, patient_id: str | None, study: str = "scan") -> None:
+        """Refuse to go with another patient's study; where one of the two names nobody, nothing can be said.
+
+        Raises
+        ------
+        IdentityError
+            If both name a patient, and not the same.
+        """
+        if self.patient_id and patient_id and self.patient_id.strip() != patient_id.strip():
+            raise IdentityError(
+                f"the order is for another patient than the {study}",
+                hint="Hand in the order of this examination.",
+            )
 
     @classmethod
     def from_mapping(cls, said: Mapping[str, Any]) -> Self:

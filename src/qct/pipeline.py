@@ -15,6 +15,7 @@ from qct.findings import Analysis, Change, Progress, Scan, Segmentation, no_prog
 from qct.options import EMBEDDED, Options
 from qct.order import Order
 from qct.signature import Signature, SignedStatement
+from qct.software import code_digest
 
 if TYPE_CHECKING:
     from qct.interpret import Outlook
@@ -90,7 +91,8 @@ def analyze(
     with clock.stage("read", "reading") as told:
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
         scan = completed(scan, options)
-        _check_order(order, scan)
+        if order is not None:
+            order.check_patient(scan.patient.patient_id)
     with clock.stage("segment", "segmenting") as told:
         segmentation = _segmented(scan, options, labels, lungs, told)
     with clock.stage("measure", "measuring") as told:
@@ -260,18 +262,6 @@ def inspect(
             told = Study(description=study.description)
             outlooks[number] = foresee(how, told, candidate.spacing_mm[0], gate=rules)
     return found, outlooks
-
-
-def _check_order(order: Order | None, scan: "Scan") -> None:
-    """Refuse an order that names another patient than the scan."""
-    from qct.errors import IdentityError
-
-    wanted, known = order and order.patient_id, scan.patient.patient_id
-    if wanted and known and wanted != known:
-        raise IdentityError(
-            "the order is for another patient than the scan",
-            hint="Hand in the order of this examination.",
-        )
 
 
 def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Analysis:
@@ -452,10 +442,10 @@ def _document(folder: Path, files: Mapping[str, bytes]) -> "Document":
     from qct.report import document_from
 
     try:
-        return document_from(files["report.json"])
+        return document_from(files["report.json"], files["report.html"])
     except (KeyError, ValueError) as error:
         raise ReadError(
-            f"{folder.name} holds no report.json that can be read",
+            f"{folder.name} holds no report.json and report.html that can be read together",
             hint="Analyze the scan again with this version.",
         ) from error
 
@@ -511,6 +501,7 @@ def _software() -> dict[str, str]:
     names = {"skimage": "scikit-image"}
     return {
         "qct": __version__,
+        "code": code_digest(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cores": str(os.cpu_count()),

@@ -54,6 +54,15 @@ def test_a_licensee_brings_the_official_texts(folder, capsys):
     assert "licensee's text: Licensed, text" in capsys.readouterr().out
 
 
+def test_the_worksheet_refuses_the_order_of_another_patient(folder, capsys):
+    order = folder / "order.toml"
+    order.write_text("patient_id = '8'\n")
+    page = folder / "sheet.html"
+    assert main(["coding", str(folder), "--order", str(order), "-o", str(page)]) == 3
+    assert "another patient than the analysis" in capsys.readouterr().err
+    assert not page.exists()
+
+
 def test_the_worksheet_is_printed(folder, capsys):
     assert main(["coding", str(folder), "--order", str(folder / "order.toml")]) == 0
     out = capsys.readouterr().out

@@ -76,6 +76,7 @@ def test_density_of_scans_made_differently_is_not_compared_and_volume_is(changed
     ("changed", "why"),
     [
         ({"version": "0.2.0"}, "measured by qct 0.1.0 and 0.2.0"),
+        ({"code": "1a2b"}, "two states of qct 0.1.0 (code not told; code 1a2b)"),
         ({"profile": "le"}, "profile default and le"),
         ({"patient_id": "B"}, "patient IDs differ"),
         ({"segmentation": "imported"}, "regions come from surfaces and imported"),

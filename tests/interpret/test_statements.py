@@ -30,7 +30,7 @@ def test_keys_of_rules_are_unique():
 @pytest.mark.parametrize("language", languages())
 def test_every_template_has_its_words(language):
     say = load_wording(language)
-    more = dict.fromkeys(("usual", "why", "difference", "since", "reason"), "x")
+    more = dict.fromkeys(("usual", "why", "difference", "since", "reason", "subject", "large"), "x")
     filled = {f"{name}{n}": "x" for name in ("value", "region", "label") for n in (1, 2, 3)}
     for rule in load_rules():
         stands = ("below", "within", "above", "alone") if rule.compares else ("",)
@@ -39,6 +39,14 @@ def test_every_template_has_its_words(language):
         for one in stands:
             key = f"statements.{rule.template}" + (f"_{one}" if one else "")
             assert say(key, **more, **filled)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_statement_about_one_number_says_what_it_is_about(language):
+    say = load_wording(language)
+    about_one = {"value", "change", "withheld"}
+    for rule in load_rules():
+        assert bool(say.subject(rule.key)) == (rule.template in about_one), rule.key
 
 
 @pytest.mark.parametrize(

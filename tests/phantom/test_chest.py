@@ -159,6 +159,33 @@ def test_every_bronchus_starts_where_its_parent_ends_and_is_no_wider(chest):
     assert set(tree.lobe.tolist()) == {0, 1, 2, 3, 4, 5}
 
 
+@pytest.mark.parametrize(("tree", "exponent"), [("airways", 2.6), ("veins", 3.0)])
+def test_a_branch_carries_what_its_children_carry_by_murrays_law(chest, tree, exponent):
+    grown = getattr(chest.trees, tree)
+    flow = grown.segments[:, 7] ** exponent
+    child = np.flatnonzero((grown.parent >= 0) & (grown.lobe > 0))
+    child = child[grown.lobe[grown.parent[child]] > 0]
+    carried = np.bincount(grown.parent[child], weights=flow[child], minlength=len(flow))
+    divided = np.flatnonzero(carried)
+    np.testing.assert_allclose(carried[divided], flow[divided], rtol=1e-6)
+
+
+def test_a_trunk_bends_less_at_a_division_than_its_thin_branch(chest):
+    veins = chest.trees.veins
+    along = veins.segments[:, 3:6] - veins.segments[:, :3]
+    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    child = np.flatnonzero((veins.parent >= 0) & (veins.generation > 2))
+    turn = np.degrees(np.arccos(np.clip((along[child] * along[veins.parent[child]]).sum(1), -1, 1)))
+    share = (veins.segments[child, 7] / veins.segments[veins.parent[child], 7]) ** 3
+    assert np.median(turn[share > 0.8]) < 20 < np.median(turn[share < 0.3])
+
+
+def test_no_bone_lies_in_a_lung(chest):
+    lung = (chest.labels > 0) & (chest.labels < Label.AIRWAY)
+    inside = distance_transform_edt(lung, sampling=chest.volume.spacing_mm) > 3.5
+    assert chest.clean_hu[inside].max() < 100
+
+
 def test_trachea_reaches_the_bronchi_of_both_lungs_through_air(chest):
     lumen = (chest.airway > 0) & (chest.airway <= 4) & (chest.clean_hu < -700)
     pieces = cc3d.connected_components(lumen, connectivity=26)

@@ -8,9 +8,12 @@ import pytest
 from tests.report.sample import make_analysis, measured
 
 from qct.export import analysis_json
+from qct.findings import Uncertainty
+from qct.flags import Flag, Status
 from qct.quantities import QUANTITIES
 from qct.regions import LOBES, THIRDS
 from qct.report import build, write_html, write_pdf, write_text
+from qct.report.document import Table
 from qct.report.numbers import Numbers
 from qct.report.page_one import HEADLINES
 from qct.report.sections import COLUMNS, LUNGS_AND_LOBES, THIRD_COLUMNS
@@ -90,3 +93,40 @@ def test_sizes_stay_small_for_a_chest_of_real_size(analysis):
     document = build(analysis)
     assert len(write_html(document)) < 3_000_000
     assert len(write_pdf(document)) < 3_000_000
+
+
+def test_uncertainties_are_those_of_both_lungs_and_none_reads_zero():
+    of = {"kind": "standard error", "quantity": "laa950_percent", "confirmed": True}
+    both, lobe = (
+        Uncertainty(
+            **of, key=f"noise {n}", region=region, amount=amount, conditions=n, source="qct"
+        )
+        for n, region, amount in (("alpha", "whole_lung", 0.004), ("beta", "right_lung", 0.3))
+    )
+    (table,) = (
+        one
+        for one in build(make_analysis(uncertainties=(both, lobe))).flat()
+        if isinstance(one, Table) and one.name.startswith("How far")
+    )
+    ((_, _, amount, conditions),) = table.rows
+    assert "alpha" in conditions
+    assert amount.replace("\N{NO-BREAK SPACE}", " ") == "< 0.1"
+
+
+def test_a_caveat_shared_by_the_numbers_of_a_statement_is_said_once():
+    doubted = tuple(
+        replace(one, status=Status.CAVEAT, flags=frozenset({Flag.UNKNOWN_KERNEL}))
+        for one in measured()
+    )
+    analysis = make_analysis(measured=doubted)
+    texts = [one.text for one in build(analysis).statements]
+    assert texts
+    assert all(text.count("caveat") == 1 for text in texts)
+    assert all(text.endswith("; caveat: unknown kernel.") for text in texts)
+
+
+def test_a_lobe_that_is_not_there_has_no_row():
+    kept = tuple(one for one in measured() if one.region != LOBES[3].key)
+    tables = [one for one in build(make_analysis(measured=kept)).flat() if isinstance(one, Table)]
+    assert all(not row[0].startswith("Left upper lobe") for one in tables for row in one.rows)
+    assert any(row[0].startswith("Left lower lobe") for one in tables for row in one.rows)

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import UTC, datetime
 
 import pymupdf
@@ -10,7 +11,7 @@ from qct.cli import main
 from qct.errors import OptionError, ReadError, SignedError, WriteError
 from qct.export import write_folder
 from qct.export.signed import read_signature
-from qct.report import build, document_from, document_json
+from qct.report import build, document_from, document_json, write_html
 from qct.report.wording import load_wording
 from qct.signature import Signature
 
@@ -59,7 +60,19 @@ def signing(result, text, *more):
 
 def test_a_stored_report_is_read_back_as_it_was():
     document = build(make_analysis())
-    assert document_from(document_json(document)) == document
+    assert document_from(document_json(document), write_html(document)) == document
+
+
+def test_a_stored_report_does_not_repeat_the_pictures_of_its_page():
+    assert len(document_json(build(make_analysis()))) < 100_000
+
+
+def test_a_report_whose_page_shows_another_picture_is_not_signed(result, text, capsys):
+    page = result / "report.html"
+    page.write_bytes(re.sub(rb"(data:image/png;base64,.{100})....", rb"\1AAAA", page.read_bytes()))
+    assert signing(result, text) == ReadError.exit_code
+    assert "report.html" in capsys.readouterr().err
+    assert not (result / "signature.json").exists()
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[]", b"x", b'{"blocks": [{"kind": "?"}]}'])

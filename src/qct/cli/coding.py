@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
         signature=read_signature(folder),
     )
     order = read_order(args.order) if args.order else Order()
+    order.check_patient(facts.patient.patient_id, "analysis")
     payers = payer_rows(text_of(args.payers, "payer file")) if args.payers else ()
     texts = descriptors(text_of(args.descriptors, "descriptor file")) if args.descriptors else {}
     shown = (advise(order, facts), payers, texts)

@@ -102,6 +102,7 @@ def saved_result(folder: Path) -> Result:
             acquisition=_acquisition(taken),
             measured=tuple(_numbers(record["regions"])),
             flags=frozenset(_FLAGS[key] for key in record["flags"]),
+            code=record["software"].get("code", ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _of_another_layout(folder) from error
@@ -128,6 +129,7 @@ def result_of(analysis: Analysis) -> Result:
         acquisition=scan.acquisition,
         measured=analysis.measured,
         flags=analysis.flags,
+        code=analysis.software.get("code", ""),
     )
 
 

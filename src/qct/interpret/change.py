@@ -102,6 +102,9 @@ def _person(first: Result, other: Result) -> str:
 
 
 def _version(first: Result, other: Result) -> str:
+    if first.version == other.version and first.code != other.code:
+        one, two = (f"code {r.code}" if r.code else "code not told" for r in (first, other))
+        return f"measured by two states of qct {first.version} ({one}; {two})"
     return _differ("measured by qct", first.version, other.version)
 
 

@@ -264,7 +264,7 @@ def foresee(
     judged = tuple(_judged(one, [rule for rule, _ in fired]) for one in blank)
     return Outlook(
         overall=_overall(judged, region),
-        reasons=_worst_first(reason for _, reason in fired) + gate.site_reason(),
+        reasons=_worst_first((reason for _, reason in fired), fired) + gate.site_reason(),
         statuses={one.quantity: one.status for one in judged},
     )
 
@@ -310,7 +310,8 @@ def judge(
     Returns
     -------
     verdict : Verdict
-        The worst that happens to a headline number of both lungs, and every reason once.
+        The worst that happens to a headline number of both lungs, and every reason once: what weighs on
+        those numbers first, the worst of it at the top.
     judged : tuple of Measured
         In the same order, each with its status and flags. A withheld number has no value.
     """
@@ -328,7 +329,7 @@ def judge(
     return (
         Verdict(
             overall=_overall(judged, gate.headline_region),
-            reasons=_worst_first(reasons) + gate.site_reason(),
+            reasons=_worst_first(reasons, fired.get(gate.headline_region, [])) + gate.site_reason(),
             calibration_hu=dict(calibration_hu or {}),
             gate=gate.record,
         ),
@@ -341,8 +342,12 @@ def _predicted_tlc_ml(patient: Patient) -> float | None:
     return next((row.predicted for row in rows), None)
 
 
-def _worst_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    return tuple(sorted(reasons, key=lambda reason: -reason.weight))
+def _worst_first(
+    reasons: Iterable[Reason], of_both: Iterable[tuple[Rule, Reason]]
+) -> tuple[Reason, ...]:
+    """Sort by what each does to a headline number of both lungs, then by the worst it does to any number."""
+    main = {reason: max(map(rule.weight_for, HEADLINE)) for rule, reason in of_both}
+    return tuple(sorted(reasons, key=lambda one: (-main.get(one, Weight.NOTE), -one.weight)))
 
 
 def _fired(gate: Gate, facts: Facts) -> list[tuple[Rule, Reason]]:

@@ -328,19 +328,26 @@ def _spacing(grid: Grid) -> npt.NDArray[np.float64]:
     return np.full(3, grid.step)
 
 
+def _draw_outside(model: Model, segments: npt.NDArray[np.float64], value: float) -> None:
+    """Draw what is no lung: where it reaches into the formula of a lung, the lung gives way."""
+    draw(model, segments, value)
+    _mark(model, model.labels, segments, np.zeros(len(segments), np.uint8))
+
+
 def _draw_organs(model: Model) -> None:
     shape = model.shape
     blood = thorax.AORTA + thorax.PULMONARY_TRUNK + thorax.PULMONARY_ARTERIES
-    draw(model, tube_segments(blood + thorax.GREAT_VEINS + thorax.ARCH_BRANCHES), BLOOD_HU)
-    draw(model, tube_segments(thorax.OESOPHAGUS), 36.0)
+    vessels = tube_segments(blood + thorax.GREAT_VEINS + thorax.ARCH_BRANCHES)
+    _draw_outside(model, vessels, BLOOD_HU)
+    _draw_outside(model, tube_segments(thorax.OESOPHAGUS), 36.0)
     _draw_spine(model)
     cortex, marrow, cartilage = bones.ribs(shape)
-    draw(model, cartilage, bones.CARTILAGE_HU)
+    _draw_outside(model, cartilage, bones.CARTILAGE_HU)
     plates = [(cortex, marrow), bones.sternum(shape), bones.clavicles(shape)]
     for outer, inner in plates:
-        draw(model, outer, bones.CORTEX_HU)
+        _draw_outside(model, outer, bones.CORTEX_HU)
         draw(model, inner, bones.MARROW_HU)
-    draw(model, bones.scapulae(shape), 0.8 * bones.CORTEX_HU)
+    _draw_outside(model, bones.scapulae(shape), 0.8 * bones.CORTEX_HU)
 
 
 def _draw_spine(model: Model) -> None:
@@ -352,11 +359,11 @@ def _draw_spine(model: Model) -> None:
             for a, b, c, d in zip(line[:-1], y[:-1], line[1:], y[1:], strict=True)
             for x in (-2.0, 2.0)
         ]
-        draw(model, np.array(rows, np.float64), value)
+        _draw_outside(model, np.array(rows, np.float64), value)
     arches, canal, discs = bones.arches()
-    draw(model, discs, 85.0)
-    draw(model, arches, 420.0)
-    draw(model, canal, 25.0)
+    _draw_outside(model, discs, 85.0)
+    _draw_outside(model, arches, 420.0)
+    _draw_outside(model, canal, 25.0)
 
 
 def _draw_trees(model: Model, spec: ChestSpec) -> None:

@@ -5,8 +5,21 @@ from datetime import date
 from qct import __version__
 from qct.errors import OptionError
 from qct.findings import Analysis
-from qct.report.document import PAPERS, Blank, Block, Document, Heading, NewPage, Paragraph, Slot
-from qct.report.page_one import drafted_statements, page_one
+from qct.flags import Flag
+from qct.report.document import (
+    PAPERS,
+    Blank,
+    Block,
+    Bullets,
+    Document,
+    Drafted,
+    Heading,
+    NewPage,
+    Paragraph,
+    Plain,
+    Slot,
+)
+from qct.report.page_one import MOST_STATEMENTS, drafted_statements, page_one
 from qct.report.person import identity
 from qct.report.sections import sections
 from qct.report.signed import signed
@@ -38,11 +51,13 @@ def build(analysis: Analysis, *, language: str = "en", paper: str = "a4") -> Doc
     if paper not in PAPERS:
         raise OptionError(f"there is no paper {paper!r}", hint=f"Known: {', '.join(PAPERS)}.")
     say = load_wording(language)
+    if any(reason.flag is Flag.SINGLE_LUNG for reason in analysis.verdict.reasons):
+        say = say.of_one_lung()
     drafted = drafted_statements(analysis, say)
     blocks: list[Block] = [
         *page_one(analysis, drafted, say),
         NewPage(),
-        _to_be_written(say),
+        _to_be_written(drafted[MOST_STATEMENTS:], say),
         *sections(analysis, say),
     ]
     draft = Document(
@@ -67,11 +82,16 @@ def _day(text: str | None) -> str:
         return ""
 
 
-def _to_be_written(say: Wording) -> Slot:
-    """Leave room for a physician to write and to sign."""
+def _to_be_written(further: tuple[Drafted, ...], say: Wording) -> Slot:
+    """Leave room for a physician to write and to sign; before it what page one had no room for."""
+    statements: tuple[Plain, ...] = ()
+    if further:
+        heading = Heading(say("headings.statements"))
+        statements = (heading, Bullets(tuple(one.text for one in further)))
     return Slot(
         "interpretation",
         (
+            *statements,
             Heading(say("headings.interpretation")),
             Paragraph(say("interpretation.intro")),
             Blank(say("interpretation.findings"), 4),

@@ -1,12 +1,12 @@
 """The pictures of a report. Each is legible in grey: borders and names do not depend on colour."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 from scipy import ndimage
 
 from qct.findings import Histogram, Projection, Surface, View
@@ -33,8 +33,17 @@ TITLE = 34
 BAR_MM = 50.0
 """Length of the scale bar."""
 
+FRAME = 3
+"""Empty pixels around a map."""
+
+SURFACE_POINTS = 9.0
+"""Size of the names in the picture of the lobes; larger, for it is printed smaller than it is."""
+
 NAMED_FROM_MM = 7.0
 """A lobe that holds no circle of this radius is outlined but not named in the picture."""
+
+VIEWS_TALLEST = 0.85
+"""Height of all key images over the width of the page, at most."""
 
 PICTURE_ROWS = (("coronal", "sagittal"), ("axial",))
 """Planes that share a row; all pictures have one scale."""
@@ -84,7 +93,8 @@ def draw_views(views: Sequence[View], say: Wording, *, marks_low: bool = True) -
     """Draw the key images at one scale: lung window, named outlines, low attenuation; PNG."""
     rows = [[one for one in views if one.plane in planes] for planes in PICTURE_ROWS]
     rows = [row for row in rows if row]
-    page, panels = _laid_out([[_size_mm(one.hu, one.pixel_mm) for one in row] for row in rows])
+    sizes = [[_size_mm(one.hu, one.pixel_mm) for one in row] for row in rows]
+    page, panels = _laid_out(sizes, VIEWS_TALLEST)
     for panel, view in zip(panels, (one for row in rows for one in row), strict=True):
         page.paste(_painted(view, panel, marks_low=marks_low), panel.corner)
         _outlines(page, panel, view.labels % DENSE, view.pixel_mm)
@@ -97,6 +107,7 @@ def draw_views(views: Sequence[View], say: Wording, *, marks_low: bool = True) -
 def draw_projections(projections: Sequence[Projection], say: Wording) -> bytes:
     """Draw maps of low attenuation along the line of sight with one colour scale; PNG."""
     top = max((_top_percent(one) for one in projections), default=10.0)
+    projections = [_framed(one) for one in projections]
     sizes = [_size_mm(one.values, one.pixel_mm) for one in projections]
     share = 0.16 * sum(width for _, width in sizes)
     page, panels = _laid_out([[*sizes, (max(height for height, _ in sizes), share)]])
@@ -108,8 +119,10 @@ def draw_projections(projections: Sequence[Projection], say: Wording) -> bytes:
         region, edge = canvas.outline_of(known, panel.size)
         page.paste(colours, panel.corner, region)
         if one.labels is not None:
-            _outlines(page, panel, one.labels % DENSE, one.pixel_mm, ink=canvas.INK)
+            _lobe_borders(page, panel, one.labels % DENSE, region)
         page.paste(canvas.SOFT, panel.corner, edge)
+        if one.labels is not None:
+            _names(page, panel, one.labels % DENSE, one.pixel_mm, canvas.INK)
         _sides(page, panel, "frontal" if "coronal" in one.name else "sagittal", on_dark=False)
         _title(page, panel, say(f"views.{one.name}"))
     _colour_bar(page, panels[-1], steps, top, say)
@@ -127,8 +140,8 @@ def draw_surfaces(surfaces: Sequence[Surface], say: Wording) -> bytes:
                 mask, _ = canvas.outline_of(one.labels == label, panel.size)
                 colour = np.array(canvas.rgb(region.colour), np.float32)
                 page.paste(Image.fromarray((lit * colour).astype(np.uint8)), panel.corner, mask)
-        _outlines(page, panel, one.labels, one.pixel_mm, ink=canvas.INK)
-        _title(page, panel, say(f"views.{one.name}"))
+        _outlines(page, panel, one.labels, one.pixel_mm, canvas.INK, SURFACE_POINTS)
+        _title(page, panel, say(f"views.{one.name}"), SURFACE_POINTS)
     return canvas.png(page)
 
 
@@ -163,14 +176,22 @@ def _size_mm(picture: _Array, pixel_mm: tuple[float, float]) -> tuple[float, flo
 
 def _laid_out(
     rows_mm: Sequence[Sequence[tuple[float, float]]],
+    tallest: float = 0.4,
 ) -> tuple[Image.Image, list[_Panel]]:
-    """Place panels (height, width in mm) in rows, at the one scale that lets the widest row fit."""
-    scale = min(
-        (canvas.WIDTH - GAP * (len(row) - 1)) / sum(width for _, width in row) for row in rows_mm
-    )
+    """Place panels (height, width in mm) in rows, at the one scale that lets the widest row fit.
+
+    All rows together are no higher than the share `tallest` of the width, so that one lung is not shown larger
+    than two.
+    """
+    across = [sum(width for _, width in row) for row in rows_mm]
+    gaps = [GAP * (len(row) - 1) for row in rows_mm]
+    high = sum(max(height for height, _ in row) for row in rows_mm)
+    scale = min((canvas.WIDTH - gap) / width for gap, width in zip(gaps, across, strict=True))
+    scale = min(scale, tallest * canvas.WIDTH / high)
+    used = max(round(scale * width) + gap for gap, width in zip(gaps, across, strict=True))
     panels, top = [], 0
     for row in rows_mm:
-        left = 0
+        left = max((canvas.WIDTH - used) // 2, 0)
         for height, width in row:
             size = max(round(scale * width), 1), max(round(scale * height), 1)
             panels.append(_Panel(left, top + TITLE, *size, scale))
@@ -201,31 +222,55 @@ def _outlines(
     labels: npt.NDArray[np.uint8],
     pixel_mm: tuple[float, float],
     ink: str = "",
+    points: float = 7.5,
 ) -> None:
     """Draw the border of every region in its colour (or in `ink`), and name the lobes."""
-    names = []
+    for label, region in LABELLED.items():
+        if (labels == label).any():
+            _, edge = canvas.outline_of(labels == label, panel.size)
+            page.paste(ink or region.colour, panel.corner, edge)
+    _names(page, panel, labels, pixel_mm, ink, points)
+
+
+def _lobe_borders(
+    page: Image.Image, panel: _Panel, labels: npt.NDArray[np.uint8], lung: Image.Image
+) -> None:
+    """Draw where lobe meets lobe inside the mask `lung`, and not the outside of the lung once more."""
+    if not labels.any():
+        return
+    nearest = ndimage.distance_transform_edt(
+        labels == 0, return_distances=False, return_indices=True
+    )
+    spread = labels[tuple(nearest)]
+    for label in np.unique(spread):
+        _, edge = canvas.outline_of(spread == label, panel.size)
+        page.paste(canvas.INK, panel.corner, ImageChops.darker(edge, lung))
+
+
+def _names(
+    page: Image.Image,
+    panel: _Panel,
+    labels: npt.NDArray[np.uint8],
+    pixel_mm: tuple[float, float],
+    ink: str = "",
+    points: float = 7.5,
+) -> None:
+    """Write the initials of every lobe where it is widest: dark if there is an `ink`, else light."""
     for label, region in LABELLED.items():
         inside = labels == label
-        if not inside.any():
+        place = _widest(inside, pixel_mm) if label != Label.AIRWAY and inside.any() else None
+        if place is None:
             continue
-        _, edge = canvas.outline_of(inside, panel.size)
-        page.paste(ink or region.colour, panel.corner, edge)
-        if label != Label.AIRWAY:
-            names.append((_widest(inside, pixel_mm), abbreviation(region)))
-    for place, name in names:
-        if place is not None:
-            at = (panel.left + place[0] * panel.px_per_mm, panel.top + place[1] * panel.px_per_mm)
-            light = not ink
-            canvas.write(
-                page,
-                at,
-                name,
-                points=6.5,
-                colour=canvas.WHITE if light else canvas.INK,
-                halo=canvas.BLACK if light else canvas.WHITE,
-                anchor="mm",
-                weight="Semibold",
-            )
+        canvas.write(
+            page,
+            (panel.left + place[0] * panel.px_per_mm, panel.top + place[1] * panel.px_per_mm),
+            abbreviation(region),
+            points=points,
+            colour=canvas.INK if ink else canvas.WHITE,
+            halo=canvas.WHITE if ink else canvas.BLACK,
+            anchor="mm",
+            weight="Semibold",
+        )
 
 
 def _widest(
@@ -239,8 +284,8 @@ def _widest(
     return (float(column) + 0.5) * pixel_mm[1], (float(row) + 0.5) * pixel_mm[0]
 
 
-def _title(page: Image.Image, panel: _Panel, text: str) -> None:
-    canvas.write(page, (panel.left, panel.top - 8), text, anchor="ls")
+def _title(page: Image.Image, panel: _Panel, text: str, points: float = 7.0) -> None:
+    canvas.write(page, (panel.left, panel.top - 8), text, points=points, anchor="ls")
 
 
 def _scale_bar(page: Image.Image, panel: _Panel) -> None:
@@ -254,7 +299,7 @@ def _scale_bar(page: Image.Image, panel: _Panel) -> None:
         page,
         ((left + right) / 2, y - 8),
         f"{BAR_MM / 10:.0f} cm",
-        points=6.5,
+        points=7.5,
         colour=canvas.WHITE,
         halo=canvas.BLACK,
         anchor="ms",
@@ -292,6 +337,13 @@ def _colour_bar(
         canvas.write(page, (left + 40, y), f"{share * top:.0f} %", points=6.5, anchor="lm")
     for n, line in enumerate(lines):
         canvas.write(page, (left, panel.top + 20 * n), line, points=6.5)
+
+
+def _framed(one: Projection) -> Projection:
+    """Set a map into an empty frame, so that a lung at its edge is outlined there, too."""
+    values = np.pad(one.values, FRAME, constant_values=np.nan)
+    labels = None if one.labels is None else np.pad(one.labels, FRAME)
+    return replace(one, values=values, labels=labels)
 
 
 def _top_percent(one: Projection) -> float:

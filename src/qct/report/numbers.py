@@ -1,5 +1,6 @@
 """Numbers as a report prints them: rounded by the dictionary, marked where there is a doubt."""
 
+from collections.abc import Iterable
 from math import isfinite
 from string import ascii_lowercase
 
@@ -57,32 +58,43 @@ class Numbers:
         return self._rows[quantity].text(0.0).partition(" ")[2]
 
     def cell(self, region: str, quantity: str) -> str:
-        """Print a number without its unit, with the letters of its doubts."""
+        """Print a number without its unit, with the letters of its doubts; a dash if it was not asked for."""
         one = self.find(region, quantity)
-        if one is None or one.status is Status.NOT_MEASURED:
+        if one is None:
+            return NONE
+        if one.status is Status.NOT_MEASURED:
             return self._say("words.not_measured")
         if one.status is Status.WITHHELD:
-            return self._say("words.withheld") + self._mark(one)
+            return f"{self._say('words.withheld')} {self._letters_of(one)}"
         if one.value is None or not isfinite(one.value):
             return self._say("words.not_measured")
         return self.bare(quantity, one.value) + (
-            self._mark(one) if one.status is Status.CAVEAT else ""
+            NO_BREAK_SPACE + self._letters_of(one) if one.status is Status.CAVEAT else ""
         )
 
     def phrase(self, region: str, quantity: str) -> str:
-        """Print a number with its unit and, in words, its doubts: for running text."""
+        """Print a number with its unit: for running text."""
         one = self.find(region, quantity)
         if one is None or one.value is None:
             return self._say("words.not_measured")
         shown = f"{self.bare(quantity, one.value)} {self.unit(quantity)}".strip()
-        shown = shown.replace(" ", NO_BREAK_SPACE)
-        return shown + (f" ({self.doubts(one)})" if one.status is Status.CAVEAT else "")
+        return shown.replace(" ", NO_BREAK_SPACE)
 
-    def doubts(self, one: Measured) -> str:
-        """Name the reasons for a caveat or for withholding."""
-        flags = [flag for flag in Flag if flag in one.flags]
-        what = ", ".join(self._say(f"flags.{flag.key}") for flag in flags)
+    def caveats(self, numbers: Iterable[tuple[str, str]]) -> str:
+        """Name the reasons for the caveats of numbers (region, quantity), each once; empty without any."""
+        found = (self.find(*one) for one in numbers)
+        doubted = [one for one in found if one is not None and one.status is Status.CAVEAT]
+        if not doubted:
+            return ""
+        met = frozenset().union(*(one.flags for one in doubted))
+        what = ", ".join(self._say(f"flags.{flag.key}") for flag in Flag if flag in met)
         return self._say("words.caveat", what=what or self._say("notes.unknown"))
+
+    def verdict(self, one: Change) -> str:
+        """Say whether a difference counts; where nobody has published how far scans differ, that it is open."""
+        if one.difference is not None and one.least_change is None:
+            return self._say("changes.not_judged")
+        return self._say.verdict(one.verdict)
 
     def titled(self, quantity: str) -> str:
         """Return a quantity's name with its unit."""
@@ -112,7 +124,9 @@ class Numbers:
             return f"≤{NO_BREAK_SPACE}{shown(usual.upper)}"
         if usual.lower is not None:
             return f"≥{NO_BREAK_SPACE}{shown(usual.lower)}"
-        return NONE if usual.predicted is None else shown(usual.predicted)
+        if usual.predicted is None:
+            return NONE
+        return self._say("words.predicted", value=shown(usual.predicted))
 
     def least_change(self, region: str, quantity: str) -> Uncertainty | None:
         """Return the change that a repeat scan could not explain; None if no source says so."""
@@ -121,10 +135,11 @@ class Numbers:
         return next((one for one in rows if (one.kind, one.region, one.quantity) == wanted), None)
 
     def amount(self, one: Uncertainty) -> str:
-        """Print an uncertainty without its unit, marked if its source was not seen."""
-        return f"±{NO_BREAK_SPACE}{self.bare(one.quantity, one.amount)}" + (
-            "" if one.confirmed else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
-        )
+        """Print an uncertainty without its unit, marked if its source was not seen; never as zero."""
+        step = 10.0 ** -self.row(one.quantity).decimals
+        sign, shown = ("±", one.amount) if one.amount >= step / 2 else ("<", step)
+        mark = "" if one.confirmed else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
+        return f"{sign}{NO_BREAK_SPACE}{self.bare(one.quantity, shown)}{mark}"
 
     def change(self, region: str, quantity: str) -> Change | None:
         """Return how a number stands to earlier scans; None if it was not compared."""
@@ -159,10 +174,10 @@ class Numbers:
         header = (self._say("words.region"), *map(self.titled, quantities))
         return Table(header, rows, self.notes(*more), strong, name=name)
 
-    def _mark(self, one: Measured) -> str:
+    def _letters_of(self, one: Measured) -> str:
         """Return the letters of the reasons for a caveat or for withholding."""
         reasons: list[Flag | None] = [flag for flag in Flag if flag in one.flags]
-        return NO_BREAK_SPACE + ",".join(sorted(map(self._letter, reasons or [None])))
+        return ",".join(sorted(map(self._letter, reasons or [None])))
 
     def _letter(self, reason: Flag | None) -> str:
         return self._letters.setdefault(reason, LETTERS[len(self._letters)])

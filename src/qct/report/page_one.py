@@ -2,6 +2,7 @@
 
 from qct.findings import Analysis, Reference, Statement
 from qct.flags import Flag, Status
+from qct.quantities import CLUSTER_EDGES_MM
 from qct.regions import LEFT_LUNG, RIGHT_LUNG, WHOLE_LUNG
 from qct.report.document import (
     Block,
@@ -35,13 +36,13 @@ def page_one(analysis: Analysis, drafted: tuple[Drafted, ...], say: Wording) -> 
         _gate(analysis, say),
         Heading(say("headings.headline")),
         _headlines(analysis, say),
-        Slot("impression", (_impression(drafted, say),)),
+        Slot("impression", (_impression(drafted, analysis, say),)),
         *_map(analysis, say),
     ]
 
 
 def reasons_in_words(analysis: Analysis, say: Wording) -> tuple[str, ...]:
-    """Return every reason of the verdict, each once, the worst first."""
+    """Return every reason of the verdict, once, in its order."""
     told = (say.reason(one.flag, one.says) for one in analysis.verdict.reasons)
     return tuple(dict.fromkeys(told))
 
@@ -83,7 +84,7 @@ def _headlines(analysis: Analysis, say: Wording) -> Table:
     """Lay out the main numbers: here one row per quantity, beside it what is usual."""
     numbers = Numbers(analysis, say)
     sides = (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG)
-    rows, sources, unconfirmed = [], [], False
+    rows, unconfirmed = [], False
     for key in HEADLINES:
         usual = numbers.usual(WHOLE_LUNG.key, key)
         least = numbers.least_change(WHOLE_LUNG.key, key)
@@ -92,14 +93,13 @@ def _headlines(analysis: Analysis, say: Wording) -> Table:
             (
                 numbers.titled(key),
                 *(numbers.cell(side.key, key) for side in sides),
-                NONE if usual is None or usual.refused else numbers.limits(usual),
+                say("words.none") if usual is None or usual.refused else numbers.limits(usual),
                 say(f"stands.{usual.stands}") if usual and usual.stands else NONE,
                 numbers.amount(least) if least else NONE,
                 *(_change(key, numbers, say) for _ in analysis.changes[:1]),
             )
         )
-        sources.append(_usual_in_words(key, usual, numbers, say))
-    notes = [say("notes.usual", sources="; ".join(one for one in sources if one))]
+    notes = [say("notes.usual", sources=_usual_in_words(numbers, say))]
     if unconfirmed:
         notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
     if analysis.changes:
@@ -118,16 +118,24 @@ def _change(key: str, numbers: Numbers, say: Wording) -> str:
     one = numbers.change(WHOLE_LUNG.key, key)
     if one is None or one.difference is None:
         return NONE
-    return f"{numbers.difference(one)}, {say.verdict(one.verdict)}"
+    return f"{numbers.difference(one)}, {numbers.verdict(one)}"
 
 
-def _usual_in_words(key: str, usual: Reference | None, numbers: Numbers, say: Wording) -> str:
-    label = say.label(numbers.row(key))
+def _usual_in_words(numbers: Numbers, say: Wording) -> str:
+    """Say who was measured to know what is usual; why there is nothing is said once for all it concerns."""
+    labels: dict[str, list[str]] = {}
+    for key in HEADLINES:
+        source = _source(numbers.usual(WHOLE_LUNG.key, key), say)
+        labels.setdefault(source, []).append(say.label(numbers.row(key)))
+    return "; ".join(f"{', '.join(named)}: {source}" for source, named in labels.items())
+
+
+def _source(usual: Reference | None, say: Wording) -> str:
     if usual is None:
-        return say("usual.none", label=label)
+        return say("usual.none")
     if usual.refused:
-        return say("usual.refused", label=label, why=say.refusal(usual.refused))
-    return f"{label}: {say.population(usual.key, usual.population)}"
+        return say("usual.refused", why=say.refusal(usual.refused))
+    return say.population(usual.key, usual.population)
 
 
 def drafted_statements(analysis: Analysis, say: Wording) -> tuple[Drafted, ...]:
@@ -158,16 +166,25 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
     if usual is not None:
         unit = numbers.unit(usual.quantity)
         filled["usual"] = f"{numbers.limits(usual)} {unit}".strip()
-    return say(f"statements.{one.template}", **filled)
+    filled["large"] = say.number(f"{CLUSTER_EDGES_MM[-1]:g}")
+    filled["subject"] = say.subject(one.key).format(**filled)
+    said = say(f"statements.{one.template}", **filled)
+    caveats = numbers.caveats(one.numbers) if one.template != "withheld" else ""
+    return f"{said.removesuffix('.')}; {caveats}." if caveats else said
 
 
-def _impression(drafted: tuple[Drafted, ...], say: Wording) -> Box:
+def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) -> Box:
     items = tuple(one.text for one in drafted[:MOST_STATEMENTS])
+    if items and not analysis.changes:
+        items = (*items, say("interpretation.no_earlier"))
+    notes = [say("interpretation.never")]
+    if len(drafted) > MOST_STATEMENTS:
+        notes.append(say("interpretation.more", n=len(drafted) - MOST_STATEMENTS))
     return Box(
         "draft",
         say("interpretation.draft"),
         items or (say("interpretation.nothing"),),
-        say("interpretation.never"),
+        " ".join(notes),
     )
 
 

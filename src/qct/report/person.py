@@ -41,7 +41,7 @@ def identity(analysis: Analysis) -> str:
     patient, study = analysis.scan.patient, analysis.scan.study
     name = readable_name(patient.name) if patient.name else None
     known = (name, patient.patient_id, study.date, study.accession)
-    return " · ".join(part for part in known if part)
+    return " · ".join(dict.fromkeys(part for part in known if part))
 
 
 def age_and_sex(patient: Patient, say: Wording) -> str | None:

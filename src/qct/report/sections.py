@@ -151,7 +151,8 @@ def _lobes(analysis: Analysis, say: Wording) -> list[Block]:
         return []
     whole = numbers.find(WHOLE_LUNG.key, "volume_ml")
     rows = []
-    for region in LUNGS_AND_LOBES:
+    shown = _there(LUNGS_AND_LOBES, numbers)
+    for region in shown:
         one = numbers.find(region.key, "volume_ml")
         share = NONE
         if one and whole and one.value is not None and whole.value:
@@ -159,10 +160,15 @@ def _lobes(analysis: Analysis, say: Wording) -> list[Block]:
         cells = (numbers.cell(region.key, key) for key in COLUMNS)
         rows.append((say.region(region.key), share, *cells))
     header = (say("words.region"), say("words.share"), *map(numbers.titled, COLUMNS))
-    strong = frozenset(i for i, region in enumerate(LUNGS_AND_LOBES) if region not in LOBES)
+    strong = frozenset(i for i, region in enumerate(shown) if region not in LOBES)
     name = say("headings.regions")
     table = Table(header, tuple(rows), numbers.notes(say("notes.share")), strong, name=name)
     return [Heading(name), table]
+
+
+def _there(regions: tuple[Region, ...], numbers: Numbers) -> tuple[Region, ...]:
+    """Return the regions that this scan shows: one whose volume is withheld is among them."""
+    return tuple(region for region in regions if numbers.has("volume_ml", (region,)))
 
 
 def _thirds(analysis: Analysis, say: Wording) -> list[Block]:
@@ -248,8 +254,9 @@ def _planning(analysis: Analysis, say: Wording) -> list[Block]:
         blocks.append(Figure("surfaces", picture, caption, 80))
     fits = analysis.segmentation.fissures
     if fits:
-        blocks += [_targets(analysis, say), _borders(fits, say)]
-    return [Heading(say("headings.planning")), *blocks] if blocks else []
+        targets, borders = _targets(analysis, say), _borders(fits, say)
+        blocks += [Heading(targets.name), targets, Heading(borders.name), borders]
+    return [Heading(say("headings.planning")), *blocks] if analysis.surfaces else blocks
 
 
 def _targets(analysis: Analysis, say: Wording) -> Table:
@@ -257,13 +264,13 @@ def _targets(analysis: Analysis, say: Wording) -> Table:
     keys = tuple(key for key in TARGET_COLUMNS if numbers.knows(key) and numbers.has(key, LOBES))
     fits = {fit.fissure: fit for fit in analysis.segmentation.fissures}
     rows = []
-    for lobe in LOBES:
+    for lobe in _there(LOBES, numbers):
         beside = [fits[one] for one in LOBES_BESIDE[lobe.key] if one in fits]
         cells = (numbers.cell(lobe.key, key) for key in keys)
         rows.append((say.region(lobe.key), *cells, _least_band(beside, say)))
     header = (say("words.lobe"), *map(numbers.titled, keys), say("words.least_complete"))
     note = numbers.notes(say("notes.targets"))
-    return Table(header, tuple(rows), note, name=say("headings.planning"))
+    return Table(header, tuple(rows), note, name=say("headings.targets"))
 
 
 def _least_band(fits: list[FissureFit], say: Wording) -> str:
@@ -339,7 +346,7 @@ def _trend_row(one: Change, kept: list[int], numbers: Numbers, say: Wording) -> 
         *(NONE if value is None else numbers.bare(one.quantity, value) for value in values),
         numbers.difference(one),
         least + mark,
-        say.verdict(one.verdict),
+        numbers.verdict(one),
         NONE if slope is None else numbers.bare(one.quantity, slope),
     )
 
@@ -379,8 +386,10 @@ def _references(analysis: Analysis, say: Wording) -> list[Block]:
 
 
 def _uncertainties(analysis: Analysis, say: Wording) -> list[Block]:
+    """Show how sure the numbers of both lungs are; those of the parts stand in analysis.json."""
     numbers = Numbers(analysis, say)
-    known = [one for one in analysis.uncertainties if numbers.knows(one.quantity)]
+    of_both = (one for one in analysis.uncertainties if one.region == WHOLE_LUNG.key)
+    known = [one for one in of_both if numbers.knows(one.quantity)]
     if not known:
         return []
     rows = tuple(
@@ -395,8 +404,11 @@ def _uncertainties(analysis: Analysis, say: Wording) -> list[Block]:
     name = say("headings.uncertainty")
     header = tuple(say(f"words.{key}") for key in ("quantity", "kind", "amount", "conditions"))
     unsure = any(not one.confirmed for one in known)
-    note = say("notes.unconfirmed", mark=UNCONFIRMED) if unsure else ""
-    return [Heading(name), Table(header, rows, note, words=frozenset({1, 3}), name=name)]
+    notes = [say("notes.uncertainty")]
+    if unsure:
+        notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
+    words = frozenset({1, 3})
+    return [Heading(name), Table(header, rows, " ".join(notes), words=words, name=name)]
 
 
 def _closing(analysis: Analysis, say: Wording) -> list[Block]:

@@ -4,6 +4,7 @@ English names of regions, quantities and reference populations stand in their ow
 language names them anew, in tables of its own.
 """
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -18,6 +19,12 @@ MINUS = "\N{MINUS SIGN}"
 """As wide as a plus or a digit; a hyphen is easily overlooked."""
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+
+SIGNS = {"<=": "≤", ">=": "≥", " x ": " × ", "mm2": "mm²", "mm3": "mm³"}
+"""What a table writes, and how it is printed."""
+
+UNITS = "HU|mm²|mm³|mm|mL|g|%|kVp|keV|mAs|mGy"
+"""Stay on the line of their number."""
 
 
 class Wording:
@@ -49,24 +56,34 @@ class Wording:
         name = self.region(key)
         return name if key == AIRWAY.key else name[:1].lower() + name[1:]
 
+    def subject(self, key: str) -> str:
+        """Return what a drafted statement is about, if it is about one number; else nothing."""
+        return str(self._table["subjects"].get(key, ""))
+
     def fissure(self, fissure: Fissure) -> str:
         """Return what a fissure is called."""
         return self._named("fissures", fissure.value, FISSURE_NAMES[fissure])
+
+    def of_one_lung(self) -> "Wording":
+        """Return the same words where "both lungs" are one."""
+        return Wording(
+            self._table | {"regions": self._table.get("regions", {}) | self._table["one_lung"]}
+        )
 
     def label(self, row: Quantity) -> str:
         """Return what a quantity is called; operator, threshold and unit stay on one line."""
         label = self._named("labels", row.key, row.label)
         if "(" in row.label and "(" not in label:  # the operator depends on the profile
             label += f" ({row.label.partition('(')[2]}"
-        return unbroken(label)
+        return typeset(label)
 
     def definition(self, row: Quantity) -> str:
         """Return what a quantity means."""
-        return unbroken(self._named("definitions", row.key, row.definition))
+        return typeset(self._named("definitions", row.key, row.definition))
 
     def reason(self, flag: Flag, english: str) -> str:
         """Return a reason of the verdict; another language says the doubt, then the English figures."""
-        return self("words.reason", what=self(f"flags.{flag.key}"), english=english)
+        return self("words.reason", what=self(f"flags.{flag.key}"), english=typeset(english))
 
     def verdict(self, verdict: str) -> str:
         """Return what a comparison came to."""
@@ -80,7 +97,7 @@ class Wording:
 
     def population(self, key: str, english: str) -> str:
         """Return who was measured for a reference value, or under which conditions a change was."""
-        return self._named("populations", key, english)
+        return typeset(self._named("populations", key, english))
 
     def number(self, text: str) -> str:
         """Write a number with the minus and the decimal sign of the language."""
@@ -96,13 +113,17 @@ class Wording:
         return found
 
 
-def unbroken(label: str) -> str:
-    """Keep an operator, its threshold and the unit on one line."""
-    for broken in ("< ", "<= ", "> ", " HU"):
-        label = label.replace(broken, broken.replace(" ", NO_BREAK_SPACE))
-    for before in (NO_BREAK_SPACE, "to ", "("):
-        label = label.replace(f"{before}-", f"{before}{MINUS}")
-    return label
+def typeset(text: str) -> str:
+    """Set what tables say in plain characters: signs as in print, number and unit on one line.
+
+    >>> typeset("LAA-950 (<= -950 HU), 5 to 10 mm3").replace(NO_BREAK_SPACE, "_")
+    'LAA-950 (≤_−950_HU), 5 to 10_mm³'
+    """
+    for plain, printed in SIGNS.items():
+        text = text.replace(plain, printed)
+    text = re.sub(r"(?<![\w.])-(?=\d)", MINUS, text)
+    text = re.sub(rf"([<>≤≥]) (?=[{MINUS}\d])", rf"\1{NO_BREAK_SPACE}", text)
+    return re.sub(rf"(?<=\d) (?=({UNITS})(?!\w))", NO_BREAK_SPACE, text)
 
 
 def languages() -> tuple[str, ...]:
