@@ -20,14 +20,18 @@ STEP = 0.5
 LOWEST_HU = -1100
 """HU of the first bin of a block's histogram; 1200 bins reach 99 HU."""
 
+STEPS_TO_MODE = 8
+"""How often the background of a block is shifted towards its mode."""
+
 
 def block_background(
     hu: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], edge: int, least: int
 ) -> npt.NDArray[Any]:
     """Estimate the HU of the lung between the vessels, in blocks.
 
-    It is the mean of what lies within three robust standard deviations of the block's median: vessels, which
-    are far brighter, do not weigh, and noise, which is symmetric, does not bias.
+    It is the mode of the block's HU, found from the median by mean shift: the mean of what lies within one
+    standard deviation, again and again. The standard deviation is that of the values below, which vessels
+    and their blurred flanks, being brighter, do not widen.
 
     Parameters
     ----------
@@ -42,7 +46,7 @@ def block_background(
     Returns
     -------
     background : (ceil(Z/edge), ceil(Y/edge), ceil(X/edge), 2) float32
-        HU and robust standard deviation; NaN for none.
+        HU and standard deviation; NaN for none.
     """
     shape = [-(-n // edge) for n in hu.shape]
     background = np.full((*shape, 2), np.nan, np.float32)
@@ -78,26 +82,29 @@ def _block_background(
                                 n += 1
                 if n < max(least, 1):
                     continue
-                median = 0
+                middle = 0
                 below = counts[0]
                 while 2 * below < n:
-                    median += 1
-                    below += counts[median]
-                half = 0
-                near = counts[median]
-                while 2 * near < n:
-                    half += 1
-                    if median - half >= 0:
-                        near += counts[median - half]
-                    if median + half < 1200:
-                        near += counts[median + half]
-                reach = max(int(3 * 1.4826 * half), 5)
-                total, count = 0, 0
-                for bin_ in range(max(median - reach, 0), min(median + reach, 1199) + 1):
-                    total += bin_ * counts[bin_]
-                    count += counts[bin_]
-                background[k, j, i, 0] = total / count + LOWEST_HU + 0.5
-                background[k, j, i, 1] = 1.4826 * half
+                    middle += 1
+                    below += counts[middle]
+                level, spread = float(middle), 0.0
+                for _ in range(STEPS_TO_MODE):
+                    squares, count = 0.0, 0
+                    for bin_ in range(int(level) + 1):
+                        squares += counts[bin_] * (bin_ - level) ** 2
+                        count += counts[bin_]
+                    spread = max(math.sqrt(squares / max(count, 1)), 1.0)
+                    total, count = 0, 0
+                    first = max(int(math.ceil(level - spread)), 0)
+                    last = min(int(math.floor(level + spread)), 1199)
+                    for bin_ in range(first, last + 1):
+                        total += bin_ * counts[bin_]
+                        count += counts[bin_]
+                    if count == 0:
+                        break
+                    level = total / count
+                background[k, j, i, 0] = level + LOWEST_HU + 0.5
+                background[k, j, i, 1] = spread
 
 
 def contrast_to(
@@ -162,179 +169,19 @@ def _contrast_to(
                     contrast[z, y, x] = int(math.floor(hu[z, y, x] - level + 0.5))
 
 
-def find_ridges(
-    contrast: npt.NDArray[np.int16],
-    taps: npt.NDArray[np.float32],
-    least_contrast: float,
-    least_curvature: float,
-    least_roundness: float,
-) -> npt.NDArray[Any]:
-    """Find voxels on the centre lines of bright tubes.
-
-    A voxel is on a line if, by the second-order expansion of the smoothed image, the top of the cross-section
-    lies within it (Steger 1998), and the image bends down across the line in both directions, at least
-    `least_roundness` times as much in the weaker, and less than half as much along the line as across.
-
-    Parameters
-    ----------
-    contrast : (Z, Y, X) int16
-        HU above the lung around; `NOT_LUNG` counts as 0. The outermost layers, as many as the taps reach, are
-        left out.
-    taps : (3, T) float32
-        Correlation kernels of the Gaussian and its first and second derivative; T odd.
-    least_contrast : float
-        Of the voxel itself and of the smoothed image there.
-    least_curvature : float
-        In the weaker direction across, in HU/voxel².
-    least_roundness : float
-        Weaker over stronger curvature; a sheet has 0, a round tube 1.
-
-    Returns
-    -------
-    axis : (Z, Y, X, 3) int8
-        Direction of the line times 100, its sign arbitrary; 0 where there is none.
-    """
-    axis = np.zeros((*contrast.shape, 3), np.int8)
-    limits = (float(least_contrast), float(least_curvature), float(least_roundness))
-    in_parts(_find_ridges, contrast, taps.astype(np.float64), limits, axis)
-    return axis
-
-
-@kernel
-def _diagonalise(m: npt.NDArray[np.float64], v: npt.NDArray[np.float64]) -> None:
-    """Turn a symmetric 3x3 matrix into diagonal form by Jacobi's rotations; columns of `v` are the axes."""
-    for i in range(3):
-        for j in range(3):
-            v[i, j] = 1.0 if i == j else 0.0
-    for _ in range(6):
-        for p in range(2):
-            for q in range(p + 1, 3):
-                if abs(m[p, q]) < 1e-9:
-                    continue
-                theta = (m[q, q] - m[p, p]) / (2 * m[p, q])
-                t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + math.sqrt(theta * theta + 1))
-                c = 1 / math.sqrt(t * t + 1)
-                s = t * c
-                for k in range(3):
-                    a, b = m[k, p], m[k, q]
-                    m[k, p], m[k, q] = c * a - s * b, s * a + c * b
-                for k in range(3):
-                    a, b = m[p, k], m[q, k]
-                    m[p, k], m[q, k] = c * a - s * b, s * a + c * b
-                for k in range(3):
-                    a, b = v[k, p], v[k, q]
-                    v[k, p], v[k, q] = c * a - s * b, s * a + c * b
-
-
-@kernel
-def _expand(
-    contrast: npt.NDArray[np.int16],
-    taps: npt.NDArray[np.float64],
-    at: tuple[int, int, int],
-    space: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
-    found: npt.NDArray[np.float64],
-) -> None:
-    """Fill value, gradient (z, y, x) and Hessian (zz, yy, xx, zy, zx, yx) of the smoothed image at a voxel."""
-    z, y, x = at
-    along_x, along_y = space
-    n = taps.shape[1]
-    radius = n // 2
-    for a in range(n):
-        for b in range(n):
-            s0, s1, s2 = 0.0, 0.0, 0.0
-            for c in range(n):
-                value = contrast[z + a - radius, y + b - radius, x + c - radius]
-                if value != NOT_LUNG:
-                    s0 += taps[0, c] * value
-                    s1 += taps[1, c] * value
-                    s2 += taps[2, c] * value
-            along_x[b, 0], along_x[b, 1], along_x[b, 2] = s0, s1, s2
-        for k in range(6):
-            along_y[a, k] = 0.0
-        for b in range(n):
-            along_y[a, 0] += taps[0, b] * along_x[b, 0]
-            along_y[a, 1] += taps[1, b] * along_x[b, 0]
-            along_y[a, 2] += taps[2, b] * along_x[b, 0]
-            along_y[a, 3] += taps[0, b] * along_x[b, 1]
-            along_y[a, 4] += taps[1, b] * along_x[b, 1]
-            along_y[a, 5] += taps[0, b] * along_x[b, 2]
-    found[:] = 0.0
-    for a in range(n):
-        found[0] += taps[0, a] * along_y[a, 0]
-        found[1] += taps[1, a] * along_y[a, 0]
-        found[2] += taps[0, a] * along_y[a, 1]
-        found[3] += taps[0, a] * along_y[a, 3]
-        found[4] += taps[2, a] * along_y[a, 0]
-        found[5] += taps[0, a] * along_y[a, 2]
-        found[6] += taps[0, a] * along_y[a, 5]
-        found[7] += taps[1, a] * along_y[a, 1]
-        found[8] += taps[1, a] * along_y[a, 3]
-        found[9] += taps[0, a] * along_y[a, 4]
-
-
-@kernel
-def _find_ridges(
-    contrast: npt.NDArray[np.int16],
-    taps: npt.NDArray[np.float64],
-    limits: tuple[float, float, float],
-    axis: npt.NDArray[np.int8],
-    part: int,
-    parts: int,
-) -> None:
-    """Fill the slices ``part::parts``."""
-    nz, ny, nx = contrast.shape
-    radius = taps.shape[1] // 2
-    space = (np.zeros((taps.shape[1], 3)), np.zeros((taps.shape[1], 6)))
-    found, m, v = np.zeros(10), np.zeros((3, 3)), np.zeros((3, 3))
-    for z in range(radius + part, nz - radius, parts):
-        for y in range(radius, ny - radius):
-            for x in range(radius, nx - radius):
-                if contrast[z, y, x] < limits[0]:
-                    continue
-                _expand(contrast, taps, (z, y, x), space, found)
-                if found[0] < limits[0]:
-                    continue
-                m[0, 0], m[1, 1], m[2, 2] = found[4], found[5], found[6]
-                m[0, 1], m[0, 2], m[1, 2] = found[7], found[8], found[9]
-                m[1, 0], m[2, 0], m[2, 1] = found[7], found[8], found[9]
-                if m[0, 0] + m[1, 1] + m[2, 2] > -limits[1]:
-                    continue
-                _diagonalise(m, v)
-                last, first = 0, 0
-                for k in range(1, 3):
-                    if m[k, k] < m[last, last]:
-                        last = k
-                    if m[k, k] >= m[first, first]:
-                        first = k
-                middle = 3 - last - first
-                weaker, stronger = -m[middle, middle], -m[last, last]
-                if weaker < limits[1] or weaker < limits[2] * stronger:
-                    continue
-                if abs(m[first, first]) > 0.5 * weaker:
-                    continue
-                off = np.zeros(3)
-                for k in (middle, last):
-                    slope = found[1] * v[0, k] + found[2] * v[1, k] + found[3] * v[2, k]
-                    for d in range(3):
-                        off[d] -= slope / m[k, k] * v[d, k]
-                if max(abs(off[0]), abs(off[1]), abs(off[2])) > 0.6:
-                    continue
-                for d in range(3):
-                    axis[z, y, x, d] = int(math.floor(100 * v[d, first] + 0.5))
-
-
 def cross_sections(
     contrast: npt.NDArray[np.int16],
-    points: npt.NDArray[np.int32],
+    points: npt.NDArray[np.float32],
     axes: npt.NDArray[np.float32],
+    full: float,
+    blur: float,
     reach: float,
-    rise: float,
 ) -> npt.NDArray[Any]:
     """Integrate the contrast over the disc at right angles to each point's line.
 
-    The disc is followed outwards along `SPOKES` directions. A spoke ends at its first value of 0 or less, where
-    it leaves the lung, or where it has risen by `rise` over its lowest value: another vessel begins there. A
-    spoke that ended otherwise than by 0 or less takes the mean of the others from there on.
+    The disc is followed outwards in rings; each weighs its area times the median of its values, so that what
+    lies on one side (another vessel, the wall of a bronchus) does not count. It ends `blur` beyond the radius
+    of a disc of full contrast with the same integral.
 
     Letters: N points; Z, Y, X grid.
 
@@ -342,90 +189,107 @@ def cross_sections(
     ----------
     contrast : (Z, Y, X) int16
         As of `contrast_to`.
-    points : (N, 3) int32
+    points : (N, 3) float32
+        In voxels.
     axes : (N, 3) float32
         Unit vectors.
-    reach : float
-        Most radius, in voxels.
-    rise : float
-        In HU.
+    full : float
+        Contrast of what fills a voxel, in HU.
+    blur, reach : float
+        In voxels; the disc never goes beyond `reach`.
 
     Returns
     -------
-    sections : (N, 2) float64
-        Integral in HU voxel², and the share (0 to 1) of the spokes that reached the lung around.
+    sections : (N, 3) float64
+        Integral in HU voxel², radius at which it ended, and the share (0 to 1) of the last ring that is lung.
     """
-    sections = np.zeros((len(points), 2))
-    in_parts(_cross_sections, contrast, points, axes, (float(reach), float(rise)), sections)
+    sections = np.zeros((len(points), 3))
+    limits = (float(full), float(blur), float(reach))
+    in_parts(_cross_sections, contrast, points, axes, limits, sections)
     return sections
 
 
 @kernel
 def _cross_sections(
     contrast: npt.NDArray[np.int16],
-    points: npt.NDArray[np.int32],
+    points: npt.NDArray[np.float32],
     axes: npt.NDArray[np.float32],
-    limits: tuple[float, float],
+    limits: tuple[float, float, float],
     sections: npt.NDArray[np.float64],
     part: int,
     parts: int,
 ) -> None:
     """Fill the points ``part::parts``."""
-    nz, ny, nx = contrast.shape
-    n_steps = int(limits[0] / STEP)
-    open_ = np.zeros(SPOKES, np.int8)  # 0 goes on, 1 reached the lung, 2 was stopped
-    lowest = np.zeros(SPOKES)
+    full, blur, reach = limits
+    ring = np.zeros(SPOKES)
+    u, w = np.zeros(3), np.zeros(3)
     for p in range(part, points.shape[0], parts):
-        az, ay, ax = axes[p, 0], axes[p, 1], axes[p, 2]
-        # two directions across: a cross product with the axis that is farthest from it
-        if abs(az) <= abs(ay) and abs(az) <= abs(ax):
-            uz, uy, ux = 0.0, -ax, ay
-        elif abs(ay) <= abs(ax):
-            uz, uy, ux = ax, 0.0, -az
-        else:
-            uz, uy, ux = -ay, az, 0.0
-        size = math.sqrt(uz * uz + uy * uy + ux * ux) + 1e-30
-        uz, uy, ux = uz / size, uy / size, ux / size
-        wz, wy, wx = ay * ux - ax * uy, ax * uz - az * ux, az * uy - ay * uz
-        here = float(contrast[points[p, 0], points[p, 1], points[p, 2]])
-        open_[:] = 0
-        lowest[:] = here
-        total = here * math.pi * (STEP / 2) ** 2
-        for step in range(1, n_steps + 1):
-            r = step * STEP
-            ring, n_known, n_open = 0.0, 0, 0
+        pz, py, px = float(points[p, 0]), float(points[p, 1]), float(points[p, 2])
+        _across(float(axes[p, 0]), float(axes[p, 1]), float(axes[p, 2]), u, w)
+        total = max(_read(contrast, pz, py, px), 0.0) * math.pi * (STEP / 2) ** 2
+        r, known = 0.0, SPOKES
+        while r < reach:
+            r += STEP
+            known = 0
             for s in range(SPOKES):
-                if open_[s] == 1:
-                    n_known += 1
-                if open_[s] != 0:
-                    continue
-                angle = 2 * math.pi * s / SPOKES
-                cu, cw = r * math.cos(angle), r * math.sin(angle)
-                z = int(math.floor(points[p, 0] + cu * uz + cw * wz + 0.5))
-                y = int(math.floor(points[p, 1] + cu * uy + cw * wy + 0.5))
-                x = int(math.floor(points[p, 2] + cu * ux + cw * wx + 0.5))
-                value = float(NOT_LUNG)
-                if 0 <= z < nz and 0 <= y < ny and 0 <= x < nx:
-                    value = float(contrast[z, y, x])
-                if value == NOT_LUNG or value > lowest[s] + limits[1]:
-                    open_[s] = 2
-                elif value <= 0:
-                    open_[s] = 1
-                    n_known += 1
-                else:
-                    lowest[s] = min(lowest[s], value)
-                    ring += value
-                    n_known += 1
-                    n_open += 1
-            if n_open == 0:
+                a = r * math.cos(2 * math.pi * s / SPOKES)
+                b = r * math.sin(2 * math.pi * s / SPOKES)
+                value = _read(
+                    contrast,
+                    pz + a * u[0] + b * w[0],
+                    py + a * u[1] + b * w[1],
+                    px + a * u[2] + b * w[2],
+                )
+                if value != NOT_LUNG:
+                    k = known  # insert in order
+                    while k > 0 and ring[k - 1] > value:
+                        ring[k] = ring[k - 1]
+                        k -= 1
+                    ring[k] = value
+                    known += 1
+            if known == 0:
                 break
-            total += ring / n_known * 2 * math.pi * r * STEP
-        reached = 0
-        for s in range(SPOKES):
-            if open_[s] == 1:
-                reached += 1
-        sections[p, 0] = total
-        sections[p, 1] = reached / SPOKES
+            middle = (ring[(known - 1) // 2] + ring[known // 2]) / 2
+            total += middle * 2 * math.pi * r * STEP
+            if r >= math.sqrt(max(total, 0.0) / (math.pi * full)) + blur:
+                break
+        sections[p, 0], sections[p, 1], sections[p, 2] = total, r, known / SPOKES
+
+
+@kernel
+def _across(z: float, y: float, x: float, u: Any, w: Any) -> None:
+    """Fill two unit vectors at right angles to one and to each other."""
+    if abs(z) <= abs(y) and abs(z) <= abs(x):
+        u[0], u[1], u[2] = 0.0, -x, y
+    elif abs(y) <= abs(x):
+        u[0], u[1], u[2] = x, 0.0, -z
+    else:
+        u[0], u[1], u[2] = -y, z, 0.0
+    size = math.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2) + 1e-30
+    for d in range(3):
+        u[d] /= size
+    w[0], w[1], w[2] = y * u[2] - x * u[1], x * u[0] - z * u[2], z * u[1] - y * u[0]
+
+
+@kernel
+def _read(contrast: npt.NDArray[np.int16], z: float, y: float, x: float) -> float:
+    """Read linearly between voxels; `NOT_LUNG` where the nearest is none, whose neighbours count as 0."""
+    nz, ny, nx = contrast.shape
+    kz, ky, kx = int(math.floor(z)), int(math.floor(y)), int(math.floor(x))
+    if kz < 0 or ky < 0 or kx < 0 or kz > nz - 2 or ky > ny - 2 or kx > nx - 2:
+        return float(NOT_LUNG)
+    fz, fy, fx = z - kz, y - ky, x - kx
+    if contrast[kz + (fz >= 0.5), ky + (fy >= 0.5), kx + (fx >= 0.5)] == NOT_LUNG:
+        return float(NOT_LUNG)
+    total = 0.0
+    for a in range(2):
+        for b in range(2):
+            for c in range(2):
+                value = contrast[kz + a, ky + b, kx + c]
+                if value != NOT_LUNG:
+                    share = (fz if a else 1 - fz) * (fy if b else 1 - fy) * (fx if c else 1 - fx)
+                    total += share * value
+    return total
 
 
 def paint_nearest(

@@ -27,12 +27,12 @@ from scipy.ndimage import distance_transform_edt
 from qct.findings import Vessels
 from qct.kernels.blocks import average_blocks
 from qct.kernels.fields import resample_hu
+from qct.kernels.ridges import find_ridges
 from qct.kernels.vessels import (
     NOT_LUNG,
     block_background,
     contrast_to,
     cross_sections,
-    find_ridges,
     paint_nearest,
 )
 from qct.regions import N_LABELS, WHOLE_LUNG
@@ -72,11 +72,8 @@ LEAST_ROUNDNESS = 0.45
 REACH = 10.0
 """Most radius at which a cross-section is followed, in voxels."""
 
-RISE_OVER_NOISE = 3.0
-"""A spoke that rises so many standard deviations of noise has met another vessel."""
-
-LEAST_OPEN = 0.4
-"""Share of the spokes that have to reach the lung around; a nodule at the pleura or a consolidation has none."""
+LEAST_KNOWN = 0.6
+"""Share of the last ring of a cross-section that is lung."""
 
 BLUR = 1.6
 """Blur spreads a vessel's contrast about so many voxels beyond its rim."""
@@ -134,14 +131,16 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
         return None
     contrast = contrast_to(grid.hu, inside, background, BLOCK)
     points, axes, least_mm2 = _centre_lines(contrast, inside, noise_hu)
-    sections = cross_sections(contrast, points, axes, REACH, max(RISE_OVER_NOISE * noise_hu, 60.0))
     lung_hu = float(np.nanmedian(background))
+    sections = cross_sections(contrast, points, axes, BLOOD_HU - lung_hu, BLUR, REACH)
     integral = sections[:, 0]
-    blood_hu, is_own = _blood(grid.hu, points, integral, lung_hu)
+    at = np.rint(points).astype(np.int32)
+    blood_hu, is_own = _blood(grid.hu, at, integral, lung_hu)
     area_mm2 = integral / (blood_hu - lung_hu)
-    kept = (sections[:, 1] >= LEAST_OPEN) & (area_mm2 >= least_mm2)
-    points, axes, area_mm2 = points[kept], axes[kept], area_mm2[kept]
-    owner, kept = _painted(contrast.shape, points, area_mm2)
+    kept = (sections[:, 1] < REACH) & (sections[:, 2] >= LEAST_KNOWN)
+    kept &= (area_mm2 >= least_mm2) & (area_mm2 > 0)
+    points, at, axes, area_mm2 = points[kept], at[kept], axes[kept], area_mm2[kept]
+    owner, kept = _painted(contrast.shape, at, area_mm2)
     table = _volumes(grid.labels, contrast, owner, kept, area_mm2) / (blood_hu - lung_hu)
     return Vessels(
         points_mm=(points[kept] * STEP_MM + grid.origin_mm).astype(np.float32),
@@ -192,23 +191,28 @@ def _background(
 
 def _centre_lines(
     contrast: npt.NDArray[np.int16], inside: npt.NDArray[np.bool_], noise_hu: float
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Return points, directions, and the least cross-section that each level may find, in mm²."""
     least = max(LEAST_CONTRAST_HU, CONTRAST_OVER_NOISE * noise_hu)
+    limits = (least, LEAST_CURVATURE * least, LEAST_ROUNDNESS)
     taps = derivative_taps(SIGMA)
+    reach = taps.shape[1] // 2
     points, axes, least_mm2 = [], [], []
     for level in LEVELS:
         image = contrast if level == 1 else average_blocks(contrast, (level,) * 3, NOT_LUNG, 0)
-        found = find_ridges(image, taps, least, LEAST_CURVATURE * least, LEAST_ROUNDNESS)
-        at = np.argwhere(found.any(axis=3))
-        points.append(level * at + (level - 1) // 2)
-        axes.append(found[tuple(at.T)] / np.float32(100))
+        at = np.argwhere(image >= least).astype(np.int32)
+        at = at[((at >= reach) & (at < np.array(image.shape) - reach)).all(axis=1)]
+        found = find_ridges(image, at, taps, limits, NOT_LUNG)
+        on_line = found[:, 3:].any(axis=1)
+        found = found[on_line]
+        points.append(level * (at[on_line] + found[:, :3]) + np.float32((level - 1) / 2))
+        axes.append(found[:, 3:])
         narrowest = np.pi * (0.75 * level * STEP_MM) ** 2 if level > 1 else 0.0
-        least_mm2.append(np.full(len(at), narrowest))
-    joined = np.concatenate(points).astype(np.int32)
-    on_grid = (joined < np.array(contrast.shape)).all(axis=1)
-    joined = np.where(on_grid[:, None], joined, 0)
-    deep = on_grid & _deep(inside, joined)
+        least_mm2.append(np.full(len(found), narrowest))
+    joined = np.concatenate(points)
+    at = np.rint(joined).astype(np.int32)
+    on_grid = (at >= 0).all(axis=1) & (at < np.array(contrast.shape)).all(axis=1)
+    deep = on_grid & _deep(inside, np.where(on_grid[:, None], at, 0))
     return joined[deep], np.concatenate(axes)[deep], np.concatenate(least_mm2)[deep]
 
 
