@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, kernel
 
-WITHIN = 0.6
+WITHIN = 0.75
 """The top of the cross-section lies in the voxel if no coordinate is farther from its middle than this."""
 
-ALONG = 0.5
+ALONG = 0.8
 """Along a line the image bends less than this share of what it bends across."""
 
 

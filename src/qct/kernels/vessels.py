@@ -1,4 +1,4 @@
-"""Loops over blood vessels: what stands out of the lung around it, ridges, cross-sections, and their volume."""
+"""Loops over blood vessels: what stands out of the lung around it, cross-sections, and the volume around lines."""
 
 import math
 from typing import Any
@@ -13,6 +13,9 @@ NOT_LUNG = -32768
 
 SPOKES = 16
 """Directions in which a cross-section is followed."""
+
+MIDDLE = 0.6
+"""Standard deviation of the Gaussian that weighs a cross-section's middle, in voxels."""
 
 STEP = 0.5
 """Steps along them, in voxels."""
@@ -173,15 +176,13 @@ def cross_sections(
     contrast: npt.NDArray[np.int16],
     points: npt.NDArray[np.float32],
     axes: npt.NDArray[np.float32],
-    full: float,
-    blur: float,
-    reach: float,
+    limits: tuple[float, float, float, float],
 ) -> npt.NDArray[Any]:
     """Integrate the contrast over the disc at right angles to each point's line.
 
-    The disc is followed outwards in rings; each weighs its area times the median of its values, so that what
-    lies on one side (another vessel, the wall of a bronchus) does not count. It ends `blur` beyond the radius
-    of a disc of full contrast with the same integral.
+    The disc is followed outwards in rings of `SPOKES` values. Of two opposite values that differ by more than
+    a gate the lower one counts, so that what lies on one side (another vessel, the wall of a bronchus) does
+    not. The disc ends a blur beyond the radius of a disc of full contrast with the same integral.
 
     Letters: N points; Z, Y, X grid.
 
@@ -193,19 +194,17 @@ def cross_sections(
         In voxels.
     axes : (N, 3) float32
         Unit vectors.
-    full : float
-        Contrast of what fills a voxel, in HU.
-    blur, reach : float
-        In voxels; the disc never goes beyond `reach`.
+    limits : (float, float, float, float)
+        Contrast of what fills a voxel (HU); blur, and the largest radius (voxels); gate (HU).
 
     Returns
     -------
-    sections : (N, 3) float64
-        Integral in HU voxel², radius at which it ended, and the share (0 to 1) of the last ring that is lung.
+    sections : (N, 4) float64
+        Integral in HU voxel²; mean in HU of the same rings, weighed by a Gaussian of `MIDDLE` around the
+        line; radius at which the disc ended; the share (0 to 1) of the last ring that is lung.
     """
-    sections = np.zeros((len(points), 3))
-    limits = (float(full), float(blur), float(reach))
-    in_parts(_cross_sections, contrast, points, axes, limits, sections)
+    sections = np.zeros((len(points), 4))
+    in_parts(_cross_sections, contrast, points, axes, tuple(map(float, limits)), sections)
     return sections
 
 
@@ -214,19 +213,21 @@ def _cross_sections(
     contrast: npt.NDArray[np.int16],
     points: npt.NDArray[np.float32],
     axes: npt.NDArray[np.float32],
-    limits: tuple[float, float, float],
+    limits: tuple[float, float, float, float],
     sections: npt.NDArray[np.float64],
     part: int,
     parts: int,
 ) -> None:
     """Fill the points ``part::parts``."""
-    full, blur, reach = limits
+    full, blur, reach, gate = limits
     ring = np.zeros(SPOKES)
     u, w = np.zeros(3), np.zeros(3)
     for p in range(part, points.shape[0], parts):
         pz, py, px = float(points[p, 0]), float(points[p, 1]), float(points[p, 2])
         _across(float(axes[p, 0]), float(axes[p, 1]), float(axes[p, 2]), u, w)
         total = max(_read(contrast, pz, py, px), 0.0) * math.pi * (STEP / 2) ** 2
+        weight = math.pi * (STEP / 2) ** 2
+        weighed, weights = total, weight
         r, known = 0.0, SPOKES
         while r < reach:
             r += STEP
@@ -240,20 +241,43 @@ def _cross_sections(
                     py + a * u[1] + b * w[1],
                     px + a * u[2] + b * w[2],
                 )
-                if value != NOT_LUNG:
-                    k = known  # insert in order
-                    while k > 0 and ring[k - 1] > value:
-                        ring[k] = ring[k - 1]
-                        k -= 1
-                    ring[k] = value
-                    known += 1
+                ring[s] = value
+            value, known = _mean_of_pairs(ring, gate)
             if known == 0:
                 break
-            middle = (ring[(known - 1) // 2] + ring[known // 2]) / 2
-            total += middle * 2 * math.pi * r * STEP
+            ring_area = 2 * math.pi * r * STEP
+            total += value * ring_area
+            weight = ring_area * math.exp(-(r * r) / (2 * MIDDLE * MIDDLE))
+            weighed += value * weight
+            weights += weight
             if r >= math.sqrt(max(total, 0.0) / (math.pi * full)) + blur:
                 break
-        sections[p, 0], sections[p, 1], sections[p, 2] = total, r, known / SPOKES
+        sections[p, 0], sections[p, 1] = total, weighed / weights
+        sections[p, 2], sections[p, 3] = r, known / SPOKES
+
+
+@kernel
+def _mean_of_pairs(ring: npt.NDArray[np.float64], gate: float) -> tuple[float, int]:
+    """Return the mean over a ring, the lower of opposite values counting if they differ by more than the gate.
+
+    Also return how many values are known.
+    """
+    half = ring.shape[0] // 2
+    total, known, pairs = 0.0, 0, 0
+    for s in range(half):
+        a, b = ring[s], ring[s + half]
+        known += (a != NOT_LUNG) + (b != NOT_LUNG)
+        if a == NOT_LUNG and b == NOT_LUNG:
+            continue
+        if a == NOT_LUNG or b == NOT_LUNG:
+            value = max(a, b)
+        elif abs(a - b) > gate:
+            value = min(a, b)
+        else:
+            value = (a + b) / 2
+        total += value
+        pairs += 1
+    return total / max(pairs, 1), known
 
 
 @kernel
@@ -343,3 +367,66 @@ def _paint_nearest(
                     if relative < gap[z, y, x]:
                         gap[z, y, x] = relative
                         owner[z, y, x] = p
+
+
+def sum_by_owner(
+    contrast: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.uint8],
+    owner: npt.NDArray[np.int32],
+    section: npt.NDArray[np.int32],
+    n_sections: int,
+) -> npt.NDArray[Any]:
+    """Sum the contrast of the voxels that belong to a point, by label and by the point's class.
+
+    A voxel beside one that is `NOT_LUNG` shows the blurred rim of the lung or of an airway and does not count.
+
+    Parameters
+    ----------
+    contrast : (Z, Y, X) int16
+    labels : (Z, Y, X) uint8
+        Below 8 where `contrast` is lung.
+    owner : (Z, Y, X) int32
+        As of `paint_nearest`.
+    section : (N,) int32
+        Class of every point, 0 to A - 1.
+    n_sections : int
+        A.
+
+    Returns
+    -------
+    sums : (8, A) int64
+    """
+    sums = np.zeros((contrast.shape[0], 8, n_sections), np.int64)
+    in_parts(_sum_by_owner, contrast, labels, owner, section, sums)
+    return sums.sum(axis=0)
+
+
+@kernel
+def _sum_by_owner(
+    contrast: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.uint8],
+    owner: npt.NDArray[np.int32],
+    section: npt.NDArray[np.int32],
+    sums: npt.NDArray[np.int64],
+    part: int,
+    parts: int,
+) -> None:
+    """Fill the slices ``part::parts``."""
+    nz, ny, nx = contrast.shape
+    for z in range(part, nz, parts):
+        below, above = max(z - 1, 0), min(z + 1, nz - 1)
+        for y in range(ny):
+            front, back = max(y - 1, 0), min(y + 1, ny - 1)
+            for x in range(nx):
+                if owner[z, y, x] < 0 or contrast[z, y, x] == NOT_LUNG:
+                    continue
+                lowest = min(
+                    contrast[below, y, x],
+                    contrast[above, y, x],
+                    contrast[z, front, x],
+                    contrast[z, back, x],
+                    contrast[z, y, max(x - 1, 0)],
+                    contrast[z, y, min(x + 1, nx - 1)],
+                )
+                if lowest != NOT_LUNG:
+                    sums[z, labels[z, y, x], section[owner[z, y, x]]] += contrast[z, y, x]
