@@ -199,11 +199,12 @@ def cross_sections(
 
     Returns
     -------
-    sections : (N, 4) float64
+    sections : (N, 5) float64
         Integral in HU voxel²; mean in HU of the same rings, weighed by a Gaussian of `MIDDLE` around the
-        line; radius at which the disc ended; the share (0 to 1) of the last ring that is lung.
+        line; radius at which the disc ended; the share (0 to 1) of its last ring that is lung, and the mean
+        of that ring.
     """
-    sections = np.zeros((len(points), 4))
+    sections = np.zeros((len(points), 5))
     in_parts(_cross_sections, contrast, points, axes, tuple(map(float, limits)), sections)
     return sections
 
@@ -228,7 +229,7 @@ def _cross_sections(
         total = max(_read(contrast, pz, py, px), 0.0) * math.pi * (STEP / 2) ** 2
         weight = math.pi * (STEP / 2) ** 2
         weighed, weights = total, weight
-        r, known = 0.0, SPOKES
+        r, known, value = 0.0, SPOKES, 0.0
         while r < reach:
             r += STEP
             known = 0
@@ -253,7 +254,7 @@ def _cross_sections(
             if r >= math.sqrt(max(total, 0.0) / (math.pi * full)) + blur:
                 break
         sections[p, 0], sections[p, 1] = total, weighed / weights
-        sections[p, 2], sections[p, 3] = r, known / SPOKES
+        sections[p, 2], sections[p, 3], sections[p, 4] = r, known / SPOKES, value
 
 
 @kernel

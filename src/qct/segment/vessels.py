@@ -79,6 +79,9 @@ REACH = 10.0
 LEAST_KNOWN = 0.6
 """Share of the last ring of a cross-section that is lung."""
 
+MOST_AROUND = 0.15
+"""Share of full contrast at the end of a cross-section; in consolidated or hazy lung more is left."""
+
 BLUR = 1.6
 """Blur spreads a vessel's contrast about so many voxels beyond its rim."""
 
@@ -173,7 +176,8 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
     blood_hu, is_own = _blood(grid.hu, lines.voxels, sections[:, 0], lung_hu)
     blur_mm2 = _fit_blur(lines, sections, blood_hu - lung_hu)
     area_mm2 = _areas(lines, sections, blood_hu - lung_hu, blur_mm2)
-    kept = (sections[:, 2] < REACH) & (sections[:, 3] >= LEAST_KNOWN) & (area_mm2 > lines.least_mm2)
+    kept = (sections[:, 3] >= LEAST_KNOWN) & (sections[:, 4] <= MOST_AROUND * (blood_hu - lung_hu))
+    kept &= (sections[:, 2] < REACH) & (area_mm2 > lines.least_mm2)
     kept[kept] = _is_long(lines.where(kept).voxels, contrast.shape)
     lines, area_mm2 = lines.where(kept), area_mm2[kept]
     return Vessels(
