@@ -195,25 +195,15 @@ class Vessels:
         Cross-section at each point.
     volume_ml : (8, A) float64
         Volume by label number and by cross-section in classes of 1 mm²; the last holds all that is wider.
-    blood_hu, lung_hu : float
-        HU of blood, and of the lung between the vessels (median), between which partial volumes are shared.
-    noise_hu : float
-        Standard deviation of the lung between the vessels, noise and texture.
-    blur_mm2 : (float, float)
-        Variance of the scan's blur, and of the search grid's, across vessels along the body axis and across it.
-    is_blood_measured : bool
-        False if no vessel was wide enough, and the usual HU of blood was taken.
+    method : mapping
+        What they rest on, for the record: HU of blood and of the lung between the vessels, noise, blur.
     """
 
     points_mm: npt.NDArray[np.float32]
     axes: npt.NDArray[np.float32]
     area_mm2: npt.NDArray[np.float32]
     volume_ml: npt.NDArray[np.float64]
-    blood_hu: float
-    lung_hu: float
-    noise_hu: float
-    blur_mm2: tuple[float, float]
-    is_blood_measured: bool
+    method: Mapping[str, Any]
 
 
 # --- from measure -------------------------------------------------------------------------------

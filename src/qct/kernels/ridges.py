@@ -1,4 +1,4 @@
-"""Loops over candidates for centre lines: which voxels lie on the ridge of a bright tube, and which way it runs."""
+"""Loops over candidates for centre lines: which lie on the ridge of a bright tube, and which way it runs."""
 
 import math
 from typing import Any
@@ -70,6 +70,8 @@ def _find_ridges(
     found, m, v, off = np.zeros(10), np.zeros((3, 3)), np.zeros((3, 3)), np.zeros(3)
     for p in range(n * part // parts, n * (part + 1) // parts):
         at = (candidates[p, 0], candidates[p, 1], candidates[p, 2])
+        if not _is_top(image, at):
+            continue
         _expand(image, taps, at, limits[3], space, found)
         if found[0] < limits[0] or found[4] + found[5] + found[6] > -2 * limits[1]:
             continue
@@ -98,6 +100,18 @@ def _find_ridges(
             for d in range(3):
                 ridges[p, d] = off[d]
                 ridges[p, 3 + d] = v[d, first]
+
+
+@kernel
+def _is_top(image: npt.NDArray[np.int16], at: tuple[int, int, int]) -> bool:
+    """Tell whether a voxel is no lower than both its neighbours along an axis; on a line it is along two."""
+    z, y, x = at
+    value = image[z, y, x]
+    return bool(
+        (value >= image[z, y, x - 1] and value >= image[z, y, x + 1])
+        or (value >= image[z, y - 1, x] and value >= image[z, y + 1, x])
+        or (value >= image[z - 1, y, x] and value >= image[z + 1, y, x])
+    )
 
 
 @kernel

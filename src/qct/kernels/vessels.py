@@ -1,4 +1,4 @@
-"""Loops over blood vessels: what stands out of the lung around it, cross-sections, and the volume around lines."""
+"""Loops over blood vessels: what stands out of the lung around it, cross-sections, and volume around lines."""
 
 import math
 from typing import Any
@@ -80,34 +80,41 @@ def _block_background(
                     for y in range(j * edge, min((j + 1) * edge, ny)):
                         for x in range(i * edge, min((i + 1) * edge, nx)):
                             if inside[z, y, x]:
-                                bin_ = int(math.floor(hu[z, y, x])) - LOWEST_HU
+                                bin_ = math.floor(hu[z, y, x]) - LOWEST_HU
                                 counts[min(max(bin_, 0), 1199)] += 1
                                 n += 1
                 if n < max(least, 1):
                     continue
-                middle = 0
-                below = counts[0]
-                while 2 * below < n:
-                    middle += 1
-                    below += counts[middle]
-                level, spread = float(middle), 0.0
-                for _ in range(STEPS_TO_MODE):
-                    squares, count = 0.0, 0
-                    for bin_ in range(int(level) + 1):
-                        squares += counts[bin_] * (bin_ - level) ** 2
-                        count += counts[bin_]
-                    spread = max(math.sqrt(squares / max(count, 1)), 1.0)
-                    total, count = 0, 0
-                    first = max(int(math.ceil(level - spread)), 0)
-                    last = min(int(math.floor(level + spread)), 1199)
-                    for bin_ in range(first, last + 1):
-                        total += bin_ * counts[bin_]
-                        count += counts[bin_]
-                    if count == 0:
-                        break
-                    level = total / count
+                level, spread = _mode(counts, n)
                 background[k, j, i, 0] = level + LOWEST_HU + 0.5
                 background[k, j, i, 1] = spread
+
+
+@kernel
+def _mode(counts: npt.NDArray[np.int64], n: int) -> tuple[float, float]:
+    """Shift the median of `n` counted values to their mode; also return the deviation of those below it."""
+    middle = 0
+    below = counts[0]
+    while 2 * below < n:
+        middle += 1
+        below += counts[middle]
+    level, spread = float(middle), 0.0
+    for _ in range(STEPS_TO_MODE):
+        squares, count = 0.0, 0
+        for bin_ in range(int(level) + 1):
+            squares += counts[bin_] * (bin_ - level) ** 2
+            count += counts[bin_]
+        spread = max(math.sqrt(squares / max(count, 1)), 1.0)
+        total, count = 0, 0
+        first = max(math.ceil(level - spread), 0)
+        last = min(math.floor(level + spread), counts.size - 1)
+        for bin_ in range(first, last + 1):
+            total += bin_ * counts[bin_]
+            count += counts[bin_]
+        if count == 0:
+            break
+        level = total / count
+    return level, spread
 
 
 def contrast_to(
@@ -169,7 +176,7 @@ def _contrast_to(
                     kx = min(int(fx), max(bx - 2, 0))
                     wx = fx - kx
                     level = row[kx] * (1 - wx) + row[min(kx + 1, bx - 1)] * wx
-                    contrast[z, y, x] = int(math.floor(hu[z, y, x] - level + 0.5))
+                    contrast[z, y, x] = math.floor(hu[z, y, x] - level + 0.5)
 
 
 def cross_sections(
@@ -222,6 +229,8 @@ def _cross_sections(
     """Fill the points ``part::parts``."""
     full, blur, reach, gate = limits
     ring = np.zeros(SPOKES)
+    turn = 2 * math.pi / SPOKES * np.arange(SPOKES)
+    cosine, sine = np.cos(turn), np.sin(turn)
     u, w = np.zeros(3), np.zeros(3)
     for p in range(part, points.shape[0], parts):
         pz, py, px = float(points[p, 0]), float(points[p, 1]), float(points[p, 2])
@@ -234,8 +243,7 @@ def _cross_sections(
             r += STEP
             known = 0
             for s in range(SPOKES):
-                a = r * math.cos(2 * math.pi * s / SPOKES)
-                b = r * math.sin(2 * math.pi * s / SPOKES)
+                a, b = r * cosine[s], r * sine[s]
                 value = _read(
                     contrast,
                     pz + a * u[0] + b * w[0],
@@ -300,7 +308,7 @@ def _across(z: float, y: float, x: float, u: Any, w: Any) -> None:
 def _read(contrast: npt.NDArray[np.int16], z: float, y: float, x: float) -> float:
     """Read linearly between voxels; `NOT_LUNG` where the nearest is none, whose neighbours count as 0."""
     nz, ny, nx = contrast.shape
-    kz, ky, kx = int(math.floor(z)), int(math.floor(y)), int(math.floor(x))
+    kz, ky, kx = math.floor(z), math.floor(y), math.floor(x)
     if kz < 0 or ky < 0 or kx < 0 or kz > nz - 2 or ky > ny - 2 or kx > nx - 2:
         return float(NOT_LUNG)
     fz, fy, fx = z - kz, y - ky, x - kx
@@ -322,7 +330,9 @@ def paint_nearest(
     points: npt.NDArray[np.int32],
     radii: npt.NDArray[np.float32],
 ) -> npt.NDArray[Any]:
-    """Give every voxel within a point's radius to the point whose rim it lies deepest under; the first of equals.
+    """Give every voxel within a point's radius to the point whose rim it lies deepest under.
+
+    Of equals the first has it.
 
     Parameters
     ----------
@@ -399,7 +409,8 @@ def sum_by_owner(
     """
     sums = np.zeros((contrast.shape[0], 8, n_sections), np.int64)
     in_parts(_sum_by_owner, contrast, labels, owner, section, sums)
-    return sums.sum(axis=0)
+    total: npt.NDArray[Any] = sums.sum(axis=0)
+    return total
 
 
 @kernel

@@ -1,18 +1,20 @@
 """The pulmonary vessels inside the lungs: centre lines, cross-sections, and the volume around them.
 
-A vessel thinner than about three voxels is blurred: its peak is far below the HU of blood, and its edge is nowhere
-near its wall. What blur cannot change is its contrast, integrated. So the volume of vessels is the sum of
-(HU - lung between the vessels) / (blood - lung between the vessels) over the voxels around their centre lines,
-blood being what wide vessels of the same scan show. Noise averages out.
+A vessel thinner than about three voxels is blurred: its peak is far below the HU of blood, and its edge is
+nowhere near its wall. What blur cannot change is its contrast, integrated. So the volume of vessels is the sum
+of (HU - lung between the vessels) / (blood - lung between the vessels) over the voxels around their centre
+lines, blood being what wide vessels of the same scan show. Noise averages out.
 
-Centre lines are Steger's [1]_ at three scales (1, 2 and 4 mm), where the image bends down across the line in both
-directions (a fissure and the wall of a large airway bend in one) and less along it (a nodule bends in all). A
-cross-section that fills all it is given to fill (consolidation) is no vessel, nor is a short stretch.
+Centre lines are Steger's [1]_ at three scales (1, 2 and 4 mm), where the image bends down across the line in
+both directions (a fissure and the wall of a large airway bend in one) and less along it (a nodule bends in
+all). What is still bright all around where a vessel of that contrast would end (consolidation) is no vessel,
+nor is a short stretch.
 
-The cross-section of a wide vessel is the same integral over the disc at right angles to its line. For a thin one
-that would count half the bronchus that runs beside it; but blur itself tells its size: a disc of area A, blurred
-by a Gaussian of variance s2, has 1 - exp(-A / (2 pi s2)) of its contrast left in the middle. How large s2 is,
-this scan's own vessels tell, for they have both: the middle, and, where nothing lies beside them, the integral.
+The cross-section of a wide vessel is the same integral over the disc at right angles to its line. For a thin
+one that would count half the bronchus that runs beside it; but blur itself tells its size: a disc of area A,
+blurred by a Gaussian of variance v, has 1 - exp(-A / (2 pi v)) of its contrast left in the middle. How large v
+is, this scan's own vessels tell, for they have both: the middle, and, where nothing lies beside them, the
+integral.
 
 References
 ----------
@@ -39,8 +41,9 @@ from qct.kernels.vessels import (
     paint_nearest,
     sum_by_owner,
 )
-from qct.regions import WHOLE_LUNG
+from qct.regions import Label
 from qct.segment.fissures import derivative_taps
+from qct.segment.morphology import bounding_box
 from qct.volume import Volume
 
 STEP_MM = 1.0
@@ -121,9 +124,6 @@ LEAST_WIDE = 50
 SECTIONS = 101
 """Classes of cross-section, 1 mm² each; the last holds all that is wider."""
 
-_IS_LUNG = np.zeros(256, np.bool_)
-_IS_LUNG[list(WHOLE_LUNG.labels)] = True
-
 
 @dataclass(frozen=True)
 class _Grid:
@@ -174,8 +174,8 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
         contrast, lines.points, lines.axes, (BLOOD_HU - lung_hu, BLUR, REACH, gate_hu)
     )
     blood_hu, is_own = _blood(grid.hu, lines.voxels, sections[:, 0], lung_hu)
-    blur_mm2 = _fit_blur(lines, sections, blood_hu - lung_hu)
-    area_mm2 = _areas(lines, sections, blood_hu - lung_hu, blur_mm2)
+    blur = _fit_blur(lines, sections, blood_hu - lung_hu)
+    area_mm2 = _areas(lines, sections, blood_hu - lung_hu, blur)
     kept = (sections[:, 3] >= LEAST_KNOWN) & (sections[:, 4] <= MOST_AROUND * (blood_hu - lung_hu))
     kept &= (sections[:, 2] < REACH) & (area_mm2 > lines.least_mm2)
     kept[kept] = _is_long(lines.where(kept).voxels, contrast.shape)
@@ -185,31 +185,34 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
         axes=lines.axes,
         area_mm2=area_mm2.astype(np.float32),
         volume_ml=_volumes(grid, contrast, lines, area_mm2) / (blood_hu - lung_hu),
-        blood_hu=blood_hu,
-        lung_hu=lung_hu,
-        noise_hu=noise_hu,
-        blur_mm2=blur_mm2,
-        is_blood_measured=is_own,
+        method={
+            "blood_hu": round(blood_hu, 1),
+            "blood_from": "wide vessels of this scan" if is_own else "usual value",
+            "lung_between_hu": round(lung_hu, 1),
+            "noise_hu": round(noise_hu, 1),
+            "blur_mm2": [round(one * STEP_MM**2, 3) for one in blur],
+            "left_out": f"airways and airless lung; sheets; lines under {LEAST_LINE * STEP_MM:g} mm, or within "
+            f"{RIM * STEP_MM:g} mm of the rim of the lung or of an airway; what fills its surroundings",
+        },
     )
 
 
 def _cut(volume: Volume, labels: npt.NDArray[np.uint8]) -> _Grid | None:
     """Resample the lungs to `STEP_MM`."""
-    lung = _IS_LUNG[labels]
-    seen = [lung.any(axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not seen[0].any():
+    lung = (labels > 0) & (labels < Label.AIRWAY)
+    if not lung.any():
         return None
+    box = bounding_box(lung)
     spacing = np.array(volume.spacing_mm)
-    first = np.array([np.flatnonzero(one)[0] for one in seen])
-    last = np.array([np.flatnonzero(one)[-1] for one in seen])
+    first, last = (np.array([getattr(one, end) for one in box]) for end in ("start", "stop"))
     start = first * spacing - MARGIN * STEP_MM
-    n = np.ceil((last - first) * spacing / STEP_MM).astype(int) + 2 * MARGIN + 1
+    n = np.ceil((last - 1 - first) * spacing / STEP_MM).astype(int) + 2 * MARGIN + 1
     z, y, x = ((start[k] + STEP_MM * np.arange(n[k])) / spacing[k] for k in range(3))
     hu = resample_hu(volume.hu, y, x, z, -1100.0, 1000.0)
     nearest = [np.rint(at).astype(int) for at in (z, y, x)]
     sizes = zip(nearest, labels.shape, strict=True)
     cut = labels[np.ix_(*(np.clip(at, 0, size - 1) for at, size in sizes))]
-    cut[~_IS_LUNG[cut]] = 0
+    cut[cut >= Label.AIRWAY] = 0
     for axis, (at, size) in enumerate(zip(nearest, labels.shape, strict=True)):
         np.moveaxis(cut, axis, 0)[(at < 0) | (at >= size)] = 0
     return _Grid(hu, cut, start)
@@ -257,7 +260,7 @@ def _centre_lines(
 def _deep(inside: npt.NDArray[np.bool_], voxels: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Tell which voxels lie off the rim."""
     last = np.array(inside.shape) - 1
-    deep = ((voxels >= 0) & (voxels <= last)).all(axis=1)
+    deep = np.asarray(((voxels >= 0) & (voxels <= last)).all(axis=1))
     for axis in range(3):
         for side in (-RIM, RIM):
             beside = voxels.copy()
@@ -330,11 +333,12 @@ def _areas(
 def _is_long(voxels: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     """Tell which points lie on connected lines that are long enough; a voxel may be missing in between."""
     line = np.zeros(shape, np.bool_)
-    for z in (-1, 0, 1):
-        for y in (-1, 0, 1):
-            for x in (-1, 0, 1):
-                if abs(z) + abs(y) + abs(x) <= 1:
-                    line[tuple((voxels + (z, y, x)).T)] = True
+    line[tuple(voxels.T)] = True
+    for axis in range(3):
+        for side in (-1, 1):
+            beside = voxels.copy()
+            beside[:, axis] += side
+            line[tuple(beside.T)] = True
     pieces = cc3d.connected_components(line, connectivity=6)
     piece = pieces[tuple(voxels.T)]
     low = np.full((int(pieces.max()) + 1, 3), np.iinfo(np.int32).max, np.int32)
