@@ -133,7 +133,7 @@ class AirwayBranch:
     line_mm : (N, 3) float64
         Centre line in LPS, from the parent on.
     radius_mm : (N,) float64
-        Radius of the lumen as it was followed: a first guess, not a measurement.
+        Radius of the lumen as it was followed: a first guess, not a measurement; NaN in a restored result.
     """
 
     parent: int
@@ -504,9 +504,10 @@ class Change:
     least_change : float or None
         What a difference must reach to count; None where no source gives it.
     verdict : str
-        ``changed``, ``within repeatability`` or ``not comparable``; about the last against the first.
+        ``changed``, ``within repeatability``, ``lung volume differs`` or ``not comparable``; about the last
+        against the first.
     why : str
-        Why they cannot be compared; empty if they can.
+        Why they cannot be compared, or cannot be judged; empty if they can.
     slope_per_year : float or None
         Of all points that can be compared; None over too short a time.
     source : str

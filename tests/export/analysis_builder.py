@@ -12,7 +12,9 @@ from tests.read import series
 
 from qct.findings import (
     Analysis,
+    Change,
     Measured,
+    Point,
     Projection,
     Reason,
     Reference,
@@ -126,7 +128,21 @@ def analysis_of(scan: Scan, labels: np.ndarray | None = None, version: str = "0.
         timings_s={},
         references=REFERENCES,
         uncertainties=UNCERTAINTIES,
+        changes=CHANGES,
     )
+
+
+CHANGES = (
+    Change(
+        region="whole_lung",
+        quantity="volume_ml",
+        points=(Point("2018-01-03", "2018-01-03", 5000.0), Point("now", None, 5131.0)),
+        difference=131.0,
+        least_change=110.0,
+        verdict="changed",
+        source="test2020",
+    ),
+)
 
 
 REFERENCES = (

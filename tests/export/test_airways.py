@@ -2,12 +2,13 @@
 
 import csv
 import io
+import json
 from dataclasses import replace
 
 import numpy as np
 from tests.report.sample import make_analysis
 
-from qct.export.airways import COLUMNS, airway_records, airways_csv
+from qct.export.airways import COLUMNS, airway_records, airways_csv, airways_from
 from qct.findings import AirwayBranch, AirwayTree, BranchSize, Measured
 from qct.flags import Status
 
@@ -61,3 +62,20 @@ def test_walls_that_the_scan_does_not_allow_are_in_no_table():
 def test_without_a_tree_there_is_a_head_and_no_row():
     assert airway_records(make_analysis()) == []
     assert airways_csv(make_analysis()) == ",".join(COLUMNS) + "\n"
+
+
+def test_branches_read_back_give_the_same_records():
+    first = analysis()
+    uneven = replace(first.segmentation.airways.branches[1], line_mm=LINE * 1.03 + 0.017)
+    tree = AirwayTree(branches=(first.segmentation.airways.branches[0], uneven))
+    first = replace(first, segmentation=replace(first.segmentation, airways=tree))
+    records = json.loads(json.dumps(airway_records(first)))
+    tree, sizes = airways_from(records)
+    assert tree.branches[0].name == "trachea"
+    assert tree.branches[0].parent == -1
+    again = replace(first, segmentation=replace(first.segmentation, airways=tree), airways=sizes)
+    assert airway_records(again) == records
+
+
+def test_no_records_are_no_tree():
+    assert airways_from([]) == (None, ())

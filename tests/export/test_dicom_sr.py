@@ -179,6 +179,7 @@ def test_what_is_usual_stands_at_its_number_and_every_other_reference_in_words(m
     sentences = " ".join(one.TextValue for one in children(group, "121106"))
     assert "Volume. No reference value (others): age not known." in sentences
     assert "Least detectable change: 110.0 mL" in sentences
+    assert "Volume. Since 2018-01-03: +131 mL, changed (test2020; to be confirmed)." in sentences
 
 
 def test_dcmtk_reads_the_document(made, tmp_path):

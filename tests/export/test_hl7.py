@@ -66,6 +66,7 @@ def test_a_reference_stands_in_its_field_and_in_a_note(analysis):
     assert notes[0].startswith("Reference: predicted 5800 mL")
     assert notes[1] == "No reference value (others): age not known."
     assert notes[2].startswith("Least detectable change: 110.0 mL")
+    assert notes[3] == "Since 2018-01-03: +131 mL, changed (test2020; to be confirmed)."
 
 
 def test_the_report_comes_back_whole(analysis):

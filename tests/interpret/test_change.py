@@ -6,7 +6,7 @@ from qct.acquisition import Acquisition, KernelFamily
 from qct.findings import Measured, Result
 from qct.flags import Flag, Status
 from qct.interpret import compare
-from qct.interpret.change import CHANGED, NOT_COMPARABLE, WITHIN
+from qct.interpret.change import CHANGED, NOT_COMPARABLE, VOLUME_DIFFERS, WITHIN
 
 SCANNED = Acquisition(
     recon_kernel="B30f",
@@ -116,10 +116,22 @@ def test_a_number_without_a_published_repeatability_is_shown_and_not_judged():
 def test_density_is_set_against_that_at_the_volume_of_the_baseline():
     # the same tissue, blown up by a tenth: the raw density falls, the adjusted one stays
     found = by_key(result(pd15=220.0), result("2021-01-01", volume=5500.0, pd15=200.0))
-    assert found["perc15_g_l"].verdict == CHANGED
+    assert found["perc15_g_l"].verdict == VOLUME_DIFFERS
+    assert "differs by +500 mL (+10 %)" in found["perc15_g_l"].why
     assert found["perc15_baseline_g_l"].difference == pytest.approx(0)
     assert found["perc15_baseline_g_l"].verdict == WITHIN
     assert found["perc15_baseline_g_l"].least_change == 11
+
+
+@pytest.mark.parametrize("laa", [5.0, 25.0])
+@pytest.mark.parametrize("volume", [4500.0, 5500.0])
+def test_what_inflation_moves_is_not_judged_where_lung_volume_differs(laa, volume):
+    found = by_key(result(), result("2021-01-01", volume=volume, laa=laa))
+    assert found["laa950_percent"].verdict == VOLUME_DIFFERS
+    assert found["laa950_percent"].difference == laa - 5
+    assert found["volume_ml"].verdict == CHANGED
+    near = by_key(result(), result("2021-01-01", volume=5400.0, laa=laa))
+    assert near["laa950_percent"].verdict == (CHANGED if laa == 25 else WITHIN)
 
 
 def test_scans_are_put_in_the_order_of_their_dates_and_the_slope_is_per_year():

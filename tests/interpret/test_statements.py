@@ -4,9 +4,9 @@ import pytest
 from tests.report.sample import PATIENT, measured
 
 from qct.findings import Change, Point
-from qct.flags import Status
+from qct.flags import Flag, Status
 from qct.interpret import draft, references
-from qct.interpret.change import CHANGED, NOT_COMPARABLE, WITHIN
+from qct.interpret.change import CHANGED, NOT_COMPARABLE, VOLUME_DIFFERS, WITHIN
 from qct.interpret.statements import load_rules
 from qct.report.wording import languages, load_wording
 
@@ -30,7 +30,9 @@ def test_keys_of_rules_are_unique():
 @pytest.mark.parametrize("language", languages())
 def test_every_template_has_its_words(language):
     say = load_wording(language)
-    more = dict.fromkeys(("usual", "why", "difference", "since", "reason", "subject", "large"), "x")
+    more = dict.fromkeys(
+        ("usual", "why", "difference", "since", "reason", "subject", "large", "because"), "x"
+    )
     filled = {f"{name}{n}": "x" for name in ("value", "region", "label") for n in (1, 2, 3)}
     for rule in load_rules():
         stands = ("below", "within", "above", "alone") if rule.compares else ("",)
@@ -64,6 +66,32 @@ def test_the_lobe_that_stands_out_is_named():
     assert one.numbers[0] == ("left_upper_lobe", "laa950_percent")
 
 
+def test_lobes_are_not_ranked_while_a_border_is_not_seen():
+    numbers = changed({("left_upper_lobe", "laa950_percent"): 40.0})
+    assert "lobes" in keys(numbers)
+    doubted = tuple(
+        replace(one, flags=frozenset({Flag.FISSURE_NOT_SEEN}))
+        if one.region == "right_middle_lobe"
+        else one
+        for one in numbers
+    )
+    assert "lobes" not in keys(doubted)
+
+
+@pytest.mark.parametrize(
+    "quantity", ["laa950_percent", "perc15_hu", "haa_percent", "mean_hu", "volume_ml"]
+)
+def test_every_main_result_that_is_withheld_is_named(quantity):
+    numbers = tuple(
+        replace(one, status=Status.WITHHELD)
+        if (one.region, one.quantity) == ("whole_lung", quantity)
+        else one
+        for one in measured()
+    )
+    named = [one.numbers for one in draft(numbers) if one.template == "withheld"]
+    assert named == [(("whole_lung", quantity),)]
+
+
 def test_lobes_that_are_all_alike_are_not_ranked():
     assert "lobes" not in keys(measured())
 
@@ -91,7 +119,11 @@ def test_nothing_is_said_of_nothing():
 
 @pytest.mark.parametrize(
     ("verdict", "template"),
-    [(CHANGED, "change_changed"), (WITHIN, "change_within_repeatability")],
+    [
+        (CHANGED, "change_changed"),
+        (WITHIN, "change_within_repeatability"),
+        (VOLUME_DIFFERS, "change_lung_volume_differs"),
+    ],
 )
 def test_a_change_is_told_with_its_verdict(verdict, template):
     points = (Point("a", "2022-03-05", 8.0), Point("b", "2024-03-05", 12.34))

@@ -106,7 +106,7 @@ def test_uncertainties_are_those_of_both_lungs_and_none_reads_zero():
     (table,) = (
         one
         for one in build(make_analysis(uncertainties=(both, lobe))).flat()
-        if isinstance(one, Table) and one.name.startswith("How far")
+        if isinstance(one, Table) and one.name.startswith("Repeatability")
     )
     ((_, _, amount, conditions),) = table.rows
     assert "alpha" in conditions
@@ -130,3 +130,26 @@ def test_a_lobe_that_is_not_there_has_no_row():
     tables = [one for one in build(make_analysis(measured=kept)).flat() if isinstance(one, Table)]
     assert all(not row[0].startswith("Left upper lobe") for one in tables for row in one.rows)
     assert any(row[0].startswith("Left lower lobe") for one in tables for row in one.rows)
+
+
+def test_the_volume_of_a_lobe_stands_with_its_error_and_a_note_says_what_it_is():
+    error = Uncertainty(
+        key="border",
+        region=LOBES[1].key,
+        quantity="volume_ml",
+        kind="border error",
+        amount=53.6,
+        conditions="borders",
+        source="qct",
+    )
+    tables = [
+        one
+        for one in build(make_analysis(uncertainties=(error,))).flat()
+        if isinstance(one, Table) and any(row[0] == LOBES[1].name for row in one.rows)
+    ]
+    assert len(tables) == 2
+    for table in tables:
+        shown = {row[0]: " ".join(row).replace("\N{NO-BREAK SPACE}", " ") for row in table.rows}
+        assert "2457 ± 54" in shown[LOBES[1].name]
+        assert "±" not in shown[LOBES[2].name]
+        assert "± behind a volume" in table.note

@@ -2,11 +2,13 @@
 
 import csv
 import io
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
-from qct.findings import AirwayBranch, Analysis, BranchSize
+from qct.findings import AirwayBranch, AirwayTree, Analysis, BranchSize
 from qct.regions import AIRWAY, BRONCHI
 
 COLUMNS = (
@@ -42,6 +44,28 @@ def airway_records(analysis: Analysis) -> list[dict[str, Any]]:
     ]
 
 
+def airways_from(
+    records: Iterable[Mapping[str, Any]],
+) -> tuple[AirwayTree | None, tuple[BranchSize, ...]]:
+    """Return what `airway_records` made its records of; without the radii as they were followed (NaN)."""
+    branches, sizes = [], []
+    keys = {name: key for key, name in BRONCHI.items()}
+    for one in records:
+        line = np.array(one["line_mm"], np.float64).reshape(-1, 3)
+        branches.append(
+            AirwayBranch(
+                parent=-1 if one["parent"] is None else one["parent"],
+                generation=one["generation"],
+                name="" if one["name"] is None else keys[one["name"]],
+                lobe=one["lobe"] or "",
+                line_mm=line,
+                radius_mm=np.full(len(line), np.nan),
+            )
+        )
+        sizes.append(BranchSize(**{field.name: one[field.name] for field in fields(BranchSize)}))
+    return (AirwayTree(branches=tuple(branches)) if branches else None), tuple(sizes)
+
+
 def _hidden(analysis: Analysis) -> set[str]:
     """Columns that this scan does not allow."""
     hidden: set[str] = set()
@@ -55,21 +79,21 @@ def _hidden(analysis: Analysis) -> set[str]:
 def _record(
     number: int, branch: AirwayBranch, size: BranchSize, hidden: set[str]
 ) -> dict[str, Any]:
+    line = np.round(branch.line_mm, 1)
     values: dict[str, Any] = {
         "branch": number,
         "parent": branch.parent if branch.parent >= 0 else None,
         "generation": branch.generation,
         "name": BRONCHI.get(branch.name),
         "lobe": branch.lobe or None,
-        "length_mm": _rounded(branch.length_mm),
+        "length_mm": _rounded(replace(branch, line_mm=line).length_mm),
         "n_places": size.n_places,
         "n_walls": size.n_walls,
     }
     for name in COLUMNS:
         if name not in values:
             values[name] = None if name in hidden else _rounded(getattr(size, name))
-    line = np.round(branch.line_mm, 1).tolist()
-    return {name: values[name] for name in COLUMNS} | {"line_mm": line}
+    return {name: values[name] for name in COLUMNS} | {"line_mm": line.tolist()}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,7 +1,7 @@
-"""What stands beside a number: what is usual for people like this one, and how far the number may move."""
+"""What stands beside a number: what is usual, how far it may move, and how far it has since an earlier scan."""
 
 from qct.export.shown import is_told
-from qct.findings import Analysis, Measured, Reference, Uncertainty
+from qct.findings import Analysis, Change, Measured, Reference, Uncertainty
 from qct.quantities import Quantity, quantities_of
 
 
@@ -28,13 +28,19 @@ class Beside:
         """Return the first uncertainty of one kind."""
         return next((u.amount for u in self.uncertainties(one) if u.kind == kind), None)
 
+    def changes(self, one: Measured) -> tuple[Change, ...]:
+        """Return how a number stands to earlier scans, where its repeatability is published."""
+        rows = self._analysis.changes
+        return tuple(c for c in rows if _at(c) == _at(one) and c.least_change is not None)
+
     def sentences(self, one: Measured) -> list[str]:
         """Put into words what stands beside a number; nothing of a number that is not told."""
         if not is_told(one):
             return []
         row = self._rows[one.quantity]
         told = [reference_words(usual, row) for usual in self.references(one)]
-        return told + [uncertainty_words(sure, row) for sure in self.uncertainties(one)]
+        told += [uncertainty_words(sure, row) for sure in self.uncertainties(one)]
+        return told + [change_words(change, row) for change in self.changes(one)]
 
 
 def reference_words(one: Reference, row: Quantity) -> str:
@@ -60,5 +66,16 @@ def uncertainty_words(one: Uncertainty, row: Quantity) -> str:
     return f"{one.kind.capitalize()}: {amount} ({one.conditions}; {one.source}{doubt})."
 
 
-def _at(one: Measured | Reference | Uncertainty) -> tuple[str, str]:
+def change_words(one: Change, row: Quantity) -> str:
+    """Put a difference from the baseline, and whether it counts, into one sentence."""
+    since = one.points[0].date or one.points[0].name
+    if one.difference is None:
+        return f"Not comparable with {since}: {one.why}."
+    sign = "+" if one.difference > 0 else ""
+    doubt = "" if one.confirmed else "; to be confirmed"
+    amount = row.text(one.difference).replace("%", "percentage points")
+    return f"Since {since}: {sign}{amount}, {one.verdict} ({one.source}{doubt})."
+
+
+def _at(one: Measured | Reference | Uncertainty | Change) -> tuple[str, str]:
     return one.region, one.quantity

@@ -4,7 +4,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from qct import __version__
 from qct.acquisition import Acquisition, KernelFamily
 from qct.errors import ReadError
+from qct.export.airways import airways_from
 from qct.export.labels import DATA_OFFSET, HEADER_BYTES
 from qct.export.signed import read_signature
 from qct.findings import (
@@ -60,9 +61,11 @@ def restored(folder: Path, scan: Scan) -> Analysis:
             hint="Name the DICOM folder that was analyzed.",
         )
     try:
+        tree, sizes = airways_from(record["airways"])
         return Analysis(
             scan=scan,
-            segmentation=_segmentation(folder, record, scan),
+            segmentation=replace(_segmentation(folder, record, scan), airways=tree),
+            airways=sizes,
             measured=tuple(_numbers(record["regions"])),
             histograms=(),
             views=(),

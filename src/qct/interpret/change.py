@@ -5,6 +5,7 @@ position, breath, program version, profile and segmentation allow it; else the r
 counts as a change only beyond the least change that repeat scans were found to show (``uncertainty.toml``).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -12,13 +13,16 @@ from datetime import date
 from qct.acquisition import KernelFamily
 from qct.findings import Change, Measured, Point, Result
 from qct.flags import Flag, Status
-from qct.interpret.sponge import at_volume
+from qct.interpret.sponge import ADJUSTED, at_volume
 from qct.interpret.uncertainty import least_change
 from qct.quantities import QUANTITIES
 from qct.regions import WHOLE_LUNG
 
 CHANGED, WITHIN, NOT_COMPARABLE = "changed", "within repeatability", "not comparable"
 """Verdicts."""
+
+VOLUME_DIFFERS = "lung volume differs"
+"""Verdict: lung volume moved beyond its repeatability, and with it alone this number would have moved."""
 
 AT_BASELINE = "perc15_baseline_g_l"
 """PD15 at the lung volume of the first scan."""
@@ -39,6 +43,9 @@ DAYS_PER_YEAR = 365.25
 
 GEOMETRIC = frozenset({"volume_ml"})
 """Numbers that neither kernel nor slices nor dose nor contrast move much."""
+
+AT_ONE_VOLUME = frozenset({AT_BASELINE, ADJUSTED, "mass_g"})
+"""Numbers that are compared whatever the lung volume: adjusted to one, or a mass."""
 
 
 def compare(results: Sequence[Result]) -> tuple[Change, ...]:
@@ -79,7 +86,7 @@ def compare(results: Sequence[Result]) -> tuple[Change, ...]:
         points = _points(ordered, numbers, quantity)
         changes.append(_judged(region, quantity, points))
     adjusted = _adjusted(changes)
-    return (*changes, *([adjusted] if adjusted else []))
+    return _with_volume((*changes, *([adjusted] if adjusted else [])))
 
 
 def in_order(results: Sequence[Result]) -> tuple[Result, ...]:
@@ -261,6 +268,28 @@ def _adjusted(changes: Sequence[Change]) -> Change | None:
         reasons = dict.fromkeys(text for one in (d, v) for text in one.why.split("; ") if text)
         points.append(replace(d, value=value, why="; ".join(reasons)))
     return _judged(WHOLE_LUNG.key, AT_BASELINE, tuple(points))
+
+
+def _with_volume(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Judge no number that inflation moves where lung volume is not that of the baseline.
+
+    A lung with more air is less dense all over, whatever happened to its tissue: mean, percentiles and
+    low-attenuation area move with the breath that was taken. The limits of such numbers hold for scans of
+    like inflation; where volume moved beyond its own, the number adjusted to one volume is the one to read.
+    """
+    volumes = (one for one in changes if one.quantity == "volume_ml" and one.verdict == CHANGED)
+    moved = {one.region: one for one in volumes}
+    return tuple(_beside(one, moved.get(one.region)) for one in changes)
+
+
+def _beside(change: Change, volume: Change | None) -> Change:
+    free = change.quantity in GEOMETRIC | AT_ONE_VOLUME
+    if volume is None or free or change.verdict not in (CHANGED, WITHIN):
+        return change
+    by = volume.difference or 0.0
+    percent = 100 * by / (volume.points[0].value or math.nan)
+    why = f"lung volume differs by {by:+.0f} mL ({percent:+.0f} %), which alone moves this number"
+    return replace(change, verdict=VOLUME_DIFFERS, why=why)
 
 
 def text_of(change: Change) -> str:

@@ -26,9 +26,9 @@ COVARIATES = {
 """What an equation may ask for, and the word for it."""
 
 UNLIKE = {
-    Flag.CONTRAST: "contrast medium was, or may have been, given",
+    Flag.CONTRAST: "contrast medium given or possible",
     Flag.NOT_SUPINE: "the patient did not lie on the back",
-    Flag.EXPIRATION: "the scan is not, or may not be, in full inspiration",
+    Flag.EXPIRATION: "full inspiration in doubt",
 }
 """Scans that no reference population was scanned like, and the words for it."""
 

@@ -15,6 +15,7 @@ WIDTH, HEIGHT, MARGIN = 220.0, 84.0, 10.0
 COLOURS: Mapping[str, str] = {
     "changed": "#d55e00",
     "within repeatability": "#0072b2",
+    "lung volume differs": "#8a6d00",
     "not comparable": "#767676",
 }
 """Per verdict; the word stands beside it."""

@@ -19,6 +19,9 @@ UNCONFIRMED = "†"
 
 LEAST_CHANGE = "least detectable change"
 
+BORDER_ERROR = "border error"
+"""Kinds of `Uncertainty` that stand beside a number."""
+
 NONE = "–"
 
 
@@ -31,6 +34,7 @@ class Numbers:
         self._analysis = analysis
         self._say = say
         self._letters: dict[Flag | None, str] = {}
+        self._has_errors = False
 
     def find(self, region: str, quantity: str) -> Measured | None:
         """Return a number; None if it was not asked for."""
@@ -58,7 +62,10 @@ class Numbers:
         return self._rows[quantity].text(0.0).partition(" ")[2]
 
     def cell(self, region: str, quantity: str) -> str:
-        """Print a number without its unit, with the letters of its doubts; a dash if it was not asked for."""
+        """Print a number without its unit, with its error and the letters of its doubts.
+
+        A dash if it was not asked for.
+        """
         one = self.find(region, quantity)
         if one is None:
             return NONE
@@ -68,9 +75,9 @@ class Numbers:
             return f"{self._say('words.withheld')} {self._letters_of(one)}"
         if one.value is None or not isfinite(one.value):
             return self._say("words.not_measured")
-        return self.bare(quantity, one.value) + (
-            NO_BREAK_SPACE + self._letters_of(one) if one.status is Status.CAVEAT else ""
-        )
+        parts = [self.bare(quantity, one.value) + self._error(region, quantity)]
+        parts += [self._letters_of(one)] if one.status is Status.CAVEAT else []
+        return NO_BREAK_SPACE.join(parts)
 
     def phrase(self, region: str, quantity: str) -> str:
         """Print a number with its unit: for running text."""
@@ -96,6 +103,10 @@ class Numbers:
             return self._say("changes.not_judged")
         return self._say.verdict(one.verdict)
 
+    def short(self, quantity: str) -> str:
+        """Return a quantity's name without operator and threshold."""
+        return self._say.label(self.row(quantity)).partition(" (")[0]
+
     def titled(self, quantity: str) -> str:
         """Return a quantity's name with its unit."""
         label, unit = self._say.label(self.row(quantity)), self.unit(quantity)
@@ -110,7 +121,8 @@ class Numbers:
         ]
         given = [one for one in rows if not one.refused]
         telling = [one for one in given if one.stands]
-        return next(iter((*telling, *given, *rows)), None)
+        refused = sorted(rows, key=lambda one: len(one.refused))  # the one that asks for least
+        return next(iter((*telling, *given, *refused)), None)
 
     def limits(self, usual: Reference) -> str:
         """Print what is usual, without its unit."""
@@ -130,16 +142,17 @@ class Numbers:
 
     def least_change(self, region: str, quantity: str) -> Uncertainty | None:
         """Return the change that a repeat scan could not explain; None if no source says so."""
-        wanted = (LEAST_CHANGE, region, quantity)
-        rows = self._analysis.uncertainties
-        return next((one for one in rows if (one.kind, one.region, one.quantity) == wanted), None)
+        return self._uncertainty(LEAST_CHANGE, region, quantity)
 
     def amount(self, one: Uncertainty) -> str:
         """Print an uncertainty without its unit, marked if its source was not seen; never as zero."""
+        mark = "" if one.confirmed else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
+        return self._amount(one) + mark
+
+    def _amount(self, one: Uncertainty) -> str:
         step = 10.0 ** -self.row(one.quantity).decimals
         sign, shown = ("±", one.amount) if one.amount >= step / 2 else ("<", step)
-        mark = "" if one.confirmed else f"{NO_BREAK_SPACE}{UNCONFIRMED}"
-        return f"{sign}{NO_BREAK_SPACE}{self.bare(one.quantity, shown)}{mark}"
+        return f"{sign}{NO_BREAK_SPACE}{self.bare(one.quantity, shown)}"
 
     def change(self, region: str, quantity: str) -> Change | None:
         """Return how a number stands to earlier scans; None if it was not compared."""
@@ -160,7 +173,8 @@ class Numbers:
             for flag, letter in self._letters.items()
         )
         marks = (self._say("notes.marks", explained=explained),) if explained else ()
-        return " ".join((*marks, *more))
+        errors = (self._say("notes.border_error"),) if self._has_errors else ()
+        return "\n".join((*marks, *errors, *more))
 
     def table(
         self, regions: tuple[Region, ...], quantities: tuple[str, ...], name: str, *more: str
@@ -173,6 +187,19 @@ class Numbers:
         strong = frozenset(i for i, region in enumerate(regions) if region.side is None)
         header = (self._say("words.region"), *map(self.titled, quantities))
         return Table(header, rows, self.notes(*more), strong, name=name)
+
+    def _uncertainty(self, kind: str, region: str, quantity: str) -> Uncertainty | None:
+        wanted = (kind, region, quantity)
+        rows = self._analysis.uncertainties
+        return next((one for one in rows if (one.kind, one.region, one.quantity) == wanted), None)
+
+    def _error(self, region: str, quantity: str) -> str:
+        """Print how far borders may move a number; empty where they do not."""
+        error = self._uncertainty(BORDER_ERROR, region, quantity)
+        if error is None:
+            return ""
+        self._has_errors = True
+        return f" {self._amount(error)}"
 
     def _letters_of(self, one: Measured) -> str:
         """Return the letters of the reasons for a caveat or for withholding."""

@@ -1,9 +1,10 @@
 """The first page: who, which CT, is it good enough, the main numbers, what they say, and where."""
 
-from qct.findings import Analysis, Reference, Statement
+from qct.findings import Analysis, Change, Reference, Statement
 from qct.flags import Flag, Status
 from qct.quantities import CLUSTER_EDGES_MM
 from qct.regions import LEFT_LUNG, RIGHT_LUNG, WHOLE_LUNG
+from qct.report.borders import unseen
 from qct.report.document import (
     Block,
     Box,
@@ -16,7 +17,14 @@ from qct.report.document import (
 )
 from qct.report.figures import draw_projections, draw_surfaces
 from qct.report.numbers import NONE, UNCONFIRMED, Numbers
-from qct.report.person import age_and_sex, earlier_in_words, given, series_in_words
+from qct.report.person import (
+    contrast_in_words,
+    earlier_in_words,
+    given,
+    inspiration_in_words,
+    person_in_words,
+    series_in_words,
+)
 from qct.report.signed import readable_name
 from qct.report.wording import Wording
 
@@ -52,12 +60,14 @@ def _who(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str | None]] = [
         ("name", readable_name(patient.name) if patient.name else None),
         ("patient_id", patient.patient_id),
-        ("age_sex", age_and_sex(patient, say)),
+        ("age_sex", person_in_words(patient, say)),
         ("date", study.date),
         ("study", given(study.description)),
         ("accession", study.accession),
         ("referrer", given(order.referrer if order and order.referrer else study.referrer)),
         ("series", series_in_words(analysis, say)),
+        ("contrast", contrast_in_words(analysis, say)),
+        ("inspiration", inspiration_in_words(analysis, say)),
         ("earlier", earlier_in_words(analysis, say)),
     ]
     if order and order.question:
@@ -74,10 +84,18 @@ def _gate(analysis: Analysis, say: Wording) -> Box:
     more = len(reasons) - MOST_REASONS
     return Box(
         tones[verdict.overall],
-        say(f"verdict.{verdict.overall.value}"),
+        say(f"verdict.{verdict.overall.value}", what=_concerned(analysis, say)),
         reasons[:MOST_REASONS] or (say("none_found"),),
         say("verdict.more", n=more) if more > 0 else "",
     )
+
+
+def _concerned(analysis: Analysis, say: Wording) -> str:
+    """Name the main numbers of both lungs that are as doubtful as the verdict says."""
+    numbers = Numbers(analysis, say)
+    found = ((key, numbers.find(WHOLE_LUNG.key, key)) for key in HEADLINES)
+    keys = [key for key, one in found if one and one.status is analysis.verdict.overall]
+    return ", ".join(numbers.short(key) for key in keys)
 
 
 def _headlines(analysis: Analysis, say: Wording) -> Table:
@@ -94,7 +112,9 @@ def _headlines(analysis: Analysis, say: Wording) -> Table:
                 numbers.titled(key),
                 *(numbers.cell(side.key, key) for side in sides),
                 say("words.none") if usual is None or usual.refused else numbers.limits(usual),
-                say(f"stands.{usual.stands}") if usual and usual.stands else NONE,
+                say(f"stands.{usual.stands}")
+                if usual and usual.stands
+                else say("changes.not_judged"),
                 numbers.amount(least) if least else NONE,
                 *(_change(key, numbers, say) for _ in analysis.changes[:1]),
             )
@@ -104,13 +124,18 @@ def _headlines(analysis: Analysis, say: Wording) -> Table:
         notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
     if analysis.changes:
         notes.append(say("notes.change"))
-    last = ("change",) if analysis.changes else ()
+    last = (_since(analysis.changes[0], say),) if analysis.changes else ()
     header = (
         say("words.quantity"),
         *(say.region(side.key) for side in sides),
-        *(say(f"words.{key}") for key in ("usual", "stands", "least_change", *last)),
+        *(say(f"words.{key}") for key in ("usual", "stands", "least_change")),
+        *last,
     )
     return Table(header, tuple(rows), numbers.notes(*notes), name=say("headings.headline"))
+
+
+def _since(one: Change, say: Wording) -> str:
+    return say("words.change", since=one.points[0].date or one.points[0].name)
 
 
 def _change(key: str, numbers: Numbers, say: Wording) -> str:
@@ -126,7 +151,7 @@ def _usual_in_words(numbers: Numbers, say: Wording) -> str:
     labels: dict[str, list[str]] = {}
     for key in HEADLINES:
         source = _source(numbers.usual(WHOLE_LUNG.key, key), say)
-        labels.setdefault(source, []).append(say.label(numbers.row(key)))
+        labels.setdefault(source, []).append(numbers.short(key))
     return "; ".join(f"{', '.join(named)}: {source}" for source, named in labels.items())
 
 
@@ -141,12 +166,10 @@ def _source(usual: Reference | None, say: Wording) -> str:
 def drafted_statements(analysis: Analysis, say: Wording) -> tuple[Drafted, ...]:
     """Put every statement into words."""
     numbers = Numbers(analysis, say)
-    return tuple(
-        Drafted(one.key, _in_words(one, analysis, numbers, say)) for one in analysis.statements
-    )
+    return tuple(_in_words(one, analysis, numbers, say) for one in analysis.statements)
 
 
-def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording) -> str:
+def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording) -> Drafted:
     filled: dict[str, object] = {}
     for n, (region, quantity) in enumerate(one.numbers, start=1):
         filled[f"value{n}"] = numbers.phrase(region, quantity)
@@ -162,6 +185,12 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
             filled["difference"] = f"{numbers.difference(change)} {unit}"
             filled["since"] = change.points[0].date or change.points[0].name
             filled["reason"] = change.why
+        volume = numbers.change(region, "volume_ml")
+        if volume is not None:
+            filled["volume"] = f"{numbers.difference(volume)} {numbers.unit('volume_ml')}"
+    why = numbers.usual(*one.numbers[0])
+    refused = "" if why is None else why.refused
+    filled["because"] = say("usual.because", why=say.refusal(refused)) if refused else ""
     usual = next((row for row in analysis.references if row.key == one.reference), None)
     if usual is not None:
         unit = numbers.unit(usual.quantity)
@@ -170,11 +199,12 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
     filled["subject"] = say.subject(one.key).format(**filled)
     said = say(f"statements.{one.template}", **filled)
     caveats = numbers.caveats(one.numbers) if one.template != "withheld" else ""
-    return f"{said.removesuffix('.')}; {caveats}." if caveats else said
+    text = f"{said.removesuffix('.')}; {caveats}." if caveats else said
+    return Drafted(one.key, text, caveats)
 
 
 def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) -> Box:
-    items = tuple(one.text for one in drafted[:MOST_STATEMENTS])
+    items = _items(drafted[:MOST_STATEMENTS], say)
     if items and not analysis.changes:
         items = (*items, say("interpretation.no_earlier"))
     notes = [say("interpretation.never")]
@@ -188,12 +218,25 @@ def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) 
     )
 
 
+def _items(drafted: tuple[Drafted, ...], say: Wording) -> tuple[str, ...]:
+    """Return the statements for the eye: a caveat is spelt out once."""
+    items, told = [], set()
+    for one in drafted:
+        again = one.caveat in told
+        told.add(one.caveat)
+        short = say("words.same_caveat")
+        items.append(one.text.replace(one.caveat, short) if one.caveat and again else one.text)
+    return tuple(items)
+
+
 def _map(analysis: Analysis, say: Wording) -> list[Block]:
     """Show where low attenuation lies; only the lobes where this scan does not allow its number."""
+    dashed = unseen(analysis.segmentation.fissures)
+    more = f" {say('captions.dashed')}" if dashed else ""
     if analysis.projections and not analysis.withholds(WHOLE_LUNG.key, "laa950_percent"):
-        picture, caption = draw_projections(analysis.projections, say), say("captions.projection")
-        return [Figure("projections", picture, caption)]
+        picture = draw_projections(analysis.projections, say, dashed=dashed)
+        return [Figure("projections", picture, say("captions.projection") + more)]
     if analysis.surfaces:
-        picture = draw_surfaces(analysis.surfaces, say)
-        return [Figure("surfaces", picture, say("captions.surfaces_instead"))]
+        picture = draw_surfaces(analysis.surfaces, say, dashed=dashed)
+        return [Figure("surfaces", picture, say("captions.surfaces_instead") + more)]
     return []

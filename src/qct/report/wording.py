@@ -73,9 +73,10 @@ class Wording:
     def label(self, row: Quantity) -> str:
         """Return what a quantity is called; operator, threshold and unit stay on one line."""
         label = self._named("labels", row.key, row.label)
-        if "(" in row.label and "(" not in label:  # the operator depends on the profile
+        if row.label.endswith(" HU)") and "(" not in label:  # the operator depends on the profile
             label += f" ({row.label.partition('(')[2]}"
-        return typeset(label)
+        to = self("words.range", lower="", upper="")  # as in "-600 to -250 HU"
+        return typeset(label.replace(" to ", to))
 
     def definition(self, row: Quantity) -> str:
         """Return what a quantity means."""
