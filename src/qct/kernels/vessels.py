@@ -21,7 +21,10 @@ STEP = 0.5
 """Steps along them, in voxels."""
 
 LOWEST_HU = -1100
-"""HU of the first bin of a block's histogram; 1200 bins reach 99 HU."""
+"""HU of the first bin of a block's histogram."""
+
+N_BINS = 1200
+"""Bins of 1 HU; values beyond fall into the first or the last."""
 
 STEPS_TO_MODE = 8
 """How often the background of a block is shifted towards its mode."""
@@ -70,7 +73,7 @@ def _block_background(
     """Fill the layers of blocks ``part::parts``."""
     nz, ny, nx = hu.shape
     bz, by, bx, _ = background.shape
-    counts = np.zeros(1200, np.int64)
+    counts = np.zeros(N_BINS, np.int64)
     for k in range(part, bz, parts):
         for j in range(by):
             for i in range(bx):
@@ -81,7 +84,7 @@ def _block_background(
                         for x in range(i * edge, min((i + 1) * edge, nx)):
                             if inside[z, y, x]:
                                 bin_ = math.floor(hu[z, y, x]) - LOWEST_HU
-                                counts[min(max(bin_, 0), 1199)] += 1
+                                counts[min(max(bin_, 0), N_BINS - 1)] += 1
                                 n += 1
                 if n < max(least, 1):
                     continue
@@ -115,6 +118,90 @@ def _mode(counts: npt.NDArray[np.int64], n: int) -> tuple[float, float]:
             break
         level = total / count
     return level, spread
+
+
+def block_means(
+    hu: npt.NDArray[np.float32],
+    inside: npt.NDArray[np.bool_],
+    taken: npt.NDArray[np.int32],
+    sizes: tuple[int, int, int],
+    trim: float,
+) -> npt.NDArray[Any]:
+    """Average the lung between the vessels in blocks, without the lowest and the highest share of its values.
+
+    Parameters
+    ----------
+    hu : (Z, Y, X) float32
+    inside : (Z, Y, X) bool
+        Lung.
+    taken : (Z, Y, X) int32
+        0 or more where a vessel is, such as the owners of `paint_nearest`.
+    sizes : (int, int, int)
+        Edge of a block; a block with fewer such voxels has no mean; how far from the rim of the lung they lie
+        along every axis, at least.
+    trim : float
+        Share left out at either end, under 0.5.
+
+    Returns
+    -------
+    means : (ceil(Z/edge), ceil(Y/edge), ceil(X/edge)) float32
+        HU; NaN for none.
+    """
+    means = np.full([-(-n // sizes[0]) for n in hu.shape], np.nan, np.float32)
+    in_parts(_block_means, hu, inside, taken, sizes, float(trim), means)
+    return means
+
+
+@kernel
+def _block_means(
+    hu: npt.NDArray[np.float32],
+    inside: npt.NDArray[np.bool_],
+    taken: npt.NDArray[np.int32],
+    sizes: tuple[int, int, int],
+    trim: float,
+    means: npt.NDArray[np.float32],
+    part: int,
+    parts: int,
+) -> None:
+    """Fill the layers of blocks ``part::parts``."""
+    edge, least, rim = sizes
+    nz, ny, nx = hu.shape
+    bz, by, bx = means.shape
+    counts = np.zeros(N_BINS, np.int64)
+    for k in range(part, bz, parts):
+        for j in range(by):
+            for i in range(bx):
+                counts[:] = 0
+                n = 0
+                for z in range(max(k * edge, rim), min((k + 1) * edge, nz - rim)):
+                    for y in range(max(j * edge, rim), min((j + 1) * edge, ny - rim)):
+                        for x in range(max(i * edge, rim), min((i + 1) * edge, nx - rim)):
+                            if (
+                                taken[z, y, x] < 0
+                                and inside[z, y, x]
+                                and inside[z - rim, y, x]
+                                and inside[z + rim, y, x]
+                                and inside[z, y - rim, x]
+                                and inside[z, y + rim, x]
+                                and inside[z, y, x - rim]
+                                and inside[z, y, x + rim]
+                            ):
+                                bin_ = math.floor(hu[z, y, x]) - LOWEST_HU
+                                counts[min(max(bin_, 0), N_BINS - 1)] += 1
+                                n += 1
+                if n >= max(least, 1):
+                    means[k, j, i] = _trimmed_mean(counts, n, int(trim * n)) + LOWEST_HU + 0.5
+
+
+@kernel
+def _trimmed_mean(counts: npt.NDArray[np.int64], n: int, cut: int) -> float:
+    """Average `n` counted values but the `cut` lowest and the `cut` highest."""
+    total, below = 0, 0
+    for bin_ in range(counts.size):
+        above = below + counts[bin_]
+        total += bin_ * max(min(above, n - cut) - max(below, cut), 0)
+        below = above
+    return total / (n - 2 * cut)
 
 
 def contrast_to(

@@ -36,6 +36,7 @@ from qct.kernels.ridges import find_ridges
 from qct.kernels.vessels import (
     NOT_LUNG,
     block_background,
+    block_means,
     contrast_to,
     cross_sections,
     paint_nearest,
@@ -63,6 +64,15 @@ SIGMA = 2 / 3
 
 LEVELS = (1, 2, 4)
 """Blocks of so many voxels are averaged: each level finds vessels about twice as wide."""
+
+NARROWEST = 0.75
+"""Least radius that a coarse level may find, in its voxels."""
+
+OFF_LINES = 2.5
+"""Lung this far from centre lines, in voxels of their level, is lung between the vessels."""
+
+TRIM = 0.1
+"""Share of its lowest and of its highest values that does not count: vessels that were missed, too."""
 
 LEAST_CONTRAST_HU = 60.0
 """A centre line stands out by this from the lung around it, in HU."""
@@ -136,14 +146,19 @@ class _Grid:
 
 @dataclass(frozen=True)
 class _Lines:
-    """Points on centre lines: where (voxels), which way, and the narrowest that their level may find (mm²)."""
+    """Points on centre lines: where (voxels), which way, and the level that found them."""
 
     points: npt.NDArray[np.float32]
     axes: npt.NDArray[np.float32]
-    least_mm2: npt.NDArray[np.float64]
+    level: npt.NDArray[np.int64]
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "_Lines":
-        return _Lines(self.points[kept], self.axes[kept], self.least_mm2[kept])
+        return _Lines(self.points[kept], self.axes[kept], self.level[kept])
+
+    @property
+    def least_mm2(self) -> npt.NDArray[np.float64]:
+        """Narrowest cross-section that the level may find: a narrower one is a finer level's."""
+        return np.where(self.level > 1, np.pi * (NARROWEST * self.level * STEP_MM) ** 2, 0.0)
 
     @property
     def voxels(self) -> npt.NDArray[np.int32]:
@@ -166,9 +181,11 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
     background, noise_hu = _background(grid.hu, inside)
     if background is None:
         return None
-    lung_hu = float(np.median(background))
     contrast = contrast_to(grid.hu, inside, background, BLOCK)
     lines = _centre_lines(contrast, inside, noise_hu)
+    background = _between(grid.hu, inside, lines, background)
+    lung_hu = float(np.median(background))
+    contrast = contrast_to(grid.hu, inside, background, BLOCK)
     gate_hu = max(GATE_HU, GATE_OVER_NOISE * noise_hu)
     sections = cross_sections(
         contrast, lines.points, lines.axes, (BLOOD_HU - lung_hu, BLUR, REACH, gate_hu)
@@ -231,6 +248,22 @@ def _background(
     return level[tuple(nearest)], float(np.median(noise[known]))
 
 
+def _between(
+    hu: npt.NDArray[np.float32],
+    inside: npt.NDArray[np.bool_],
+    lines: _Lines,
+    otherwise: npt.NDArray[np.float32],
+) -> npt.NDArray[np.float32]:
+    """Return the mean of the lung off all lines in every block, where there is enough of it.
+
+    The mode finds lines, but only a mean is right under an integral: in emphysema the mode may be the holes.
+    """
+    shape = (hu.shape[0], hu.shape[1], hu.shape[2])
+    taken = paint_nearest(shape, lines.voxels, (OFF_LINES * lines.level).astype(np.float32))
+    means = block_means(hu, inside, taken, (BLOCK, LEAST_OF_BLOCK, RIM), TRIM)
+    return np.where(np.isfinite(means), means, otherwise)
+
+
 def _centre_lines(
     contrast: npt.NDArray[np.int16], inside: npt.NDArray[np.bool_], noise_hu: float
 ) -> _Lines:
@@ -247,12 +280,11 @@ def _centre_lines(
         ridges = find_ridges(image, at, taps, limits, NOT_LUNG)
         on_line = ridges[:, 3:].any(axis=1)
         points = level * (at[on_line] + ridges[on_line, :3]) + np.float32((level - 1) / 2)
-        narrowest = np.pi * (0.75 * level * STEP_MM) ** 2 if level > 1 else 0.0
-        found.append(_Lines(points, ridges[on_line, 3:], np.full(len(points), narrowest)))
+        found.append(_Lines(points, ridges[on_line, 3:], np.full(len(points), level)))
     lines = _Lines(
         np.concatenate([one.points for one in found]),
         np.concatenate([one.axes for one in found]),
-        np.concatenate([one.least_mm2 for one in found]),
+        np.concatenate([one.level for one in found]),
     )
     return lines.where(_deep(inside, lines.voxels))
 
@@ -291,7 +323,7 @@ def _fit_blur(
     line goes linearly with the square of the cosine of the line's angle to that axis.
     """
     middle = sections[:, 1] / full_hu
-    thin = (middle > THIN[0]) & (middle < THIN[1]) & (lines.least_mm2 == 0) & (sections[:, 0] > 0)
+    thin = (middle > THIN[0]) & (middle < THIN[1]) & (lines.level == 1) & (sections[:, 0] > 0)
     if np.count_nonzero(thin) < LEAST_TO_FIT:
         return USUAL_BLUR, USUAL_BLUR
     variance = sections[thin, 0] / full_hu / (-2 * np.pi * np.log1p(-middle[thin]))
