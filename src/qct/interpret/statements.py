@@ -123,7 +123,7 @@ def _place(by_place: _Numbers, region: str, quantity: str) -> tuple[str, str] | 
     if region not in ("highest_lobe", "lowest_lobe"):
         return region, quantity
     found = [one for lobe in LOBES if (one := by_place.get((lobe.key, quantity))) is not None]
-    if any(Flag.FISSURE_NOT_SEEN in one.flags for one in found):
+    if any(Flag.FISSURE_NOT_SEEN in one.flags or one.status is Status.WITHHELD for one in found):
         return None
     shown = {one.region: _value(one) for one in found}
     known = {key: value for key, value in shown.items() if value is not None}

@@ -1,6 +1,6 @@
 """The first page: who, which CT, is it good enough, the main numbers, what they say, and where."""
 
-from qct.findings import Analysis, Change, Reference, Statement
+from qct.findings import Analysis, Reference, Statement
 from qct.flags import Flag, Status
 from qct.quantities import CLUSTER_EDGES_MM
 from qct.regions import LEFT_LUNG, RIGHT_LUNG, WHOLE_LUNG
@@ -22,6 +22,7 @@ from qct.report.person import (
     earlier_in_words,
     given,
     inspiration_in_words,
+    measure,
     person_in_words,
     series_in_words,
 )
@@ -116,34 +117,63 @@ def _headlines(analysis: Analysis, say: Wording) -> Table:
                 if usual and usual.stands
                 else say("changes.not_judged"),
                 numbers.amount(least) if least else NONE,
-                *(_change(key, numbers, say) for _ in analysis.changes[:1]),
+                *_over_time(key, analysis, numbers),
             )
         )
     notes = [say("notes.usual", sources=_usual_in_words(numbers, say))]
     if unconfirmed:
         notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
     if analysis.changes:
-        notes.append(say("notes.change"))
-    last = (_since(analysis.changes[0], say),) if analysis.changes else ()
+        notes.append(_compared(analysis, say))
+    last = (_since(analysis), say("words.change")) if analysis.changes else ()
     header = (
         say("words.quantity"),
         *(say.region(side.key) for side in sides),
         *(say(f"words.{key}") for key in ("usual", "stands", "least_change")),
         *last,
     )
-    return Table(header, tuple(rows), numbers.notes(*notes), name=say("headings.headline"))
+    words = frozenset({len(header) - 1} if analysis.changes else ())
+    note = numbers.notes(*notes)
+    return Table(header, tuple(rows), note, words=words, name=say("headings.headline"))
 
 
-def _since(one: Change, say: Wording) -> str:
-    return say("words.change", since=one.points[0].date or one.points[0].name)
+def _since(analysis: Analysis) -> str:
+    baseline = analysis.changes[0].points[0]
+    return baseline.date or baseline.name
 
 
-def _change(key: str, numbers: Numbers, say: Wording) -> str:
-    """Print the difference from the baseline, and whether it counts."""
+def _over_time(key: str, analysis: Analysis, numbers: Numbers) -> tuple[str, ...]:
+    """Print the baseline with its doubts, and the difference from it, and whether that counts."""
+    if not analysis.changes:
+        return ()
     one = numbers.change(WHOLE_LUNG.key, key)
-    if one is None or one.difference is None:
-        return NONE
-    return f"{numbers.difference(one)}, {numbers.verdict(one)}"
+    if one is None:
+        return NONE, NONE
+    baseline = numbers.earlier(key, one.points[0])
+    if one.difference is None:
+        return baseline, numbers.verdict(one)
+    return baseline, f"{numbers.difference(one)}, {numbers.verdict(one)}"
+
+
+def _compared(analysis: Analysis, say: Wording) -> str:
+    """Say how the baseline was made, and what keeps its numbers from being compared."""
+    since = _since(analysis)
+    baseline = next((one for one in analysis.earlier if (one.date or one.name) == since), None)
+    known = (
+        baseline
+        and baseline.recon_kernel
+        and say("words.kernel_short", name=baseline.recon_kernel),
+        baseline and measure(baseline.slice_mm, "mm", say, 2),
+    )
+    made = ", ".join(part for part in known if part) or say("not_stated")
+    main = [
+        one
+        for one in analysis.changes
+        if one.region == WHOLE_LUNG.key and one.quantity in HEADLINES
+    ]
+    why = dict.fromkeys(one.why for one in main if one.difference is None and one.why)
+    alike = say("notes.unlike", why=say.refusal("; ".join(why))) if why else say("notes.alike")
+    return say("notes.baseline", since=since, made=made, alike=alike)
 
 
 def _usual_in_words(numbers: Numbers, say: Wording) -> str:
@@ -184,7 +214,7 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
             unit = numbers.unit(quantity).replace("%", say("words.points"))
             filled["difference"] = f"{numbers.difference(change)} {unit}"
             filled["since"] = change.points[0].date or change.points[0].name
-            filled["reason"] = change.why
+            filled["reason"] = say.refusal(change.why)
         volume = numbers.change(region, "volume_ml")
         if volume is not None:
             filled["volume"] = f"{numbers.difference(volume)} {numbers.unit('volume_ml')}"

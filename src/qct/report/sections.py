@@ -333,7 +333,7 @@ def _trend(analysis: Analysis, say: Wording) -> list[Block]:
     days = (shown[0].points[k].date or shown[0].points[k].name for k in kept)
     keys = ("difference", "least_change", "verdict", "per_year")
     header = (say("words.quantity"), *days, *(say(f"words.{key}") for key in keys))
-    why = dict.fromkeys(one.why for one in shown if one.why)
+    why = dict.fromkeys(say.refusal(one.why) for one in shown if one.why)
     name = say("headings.trend")
     note = "\n".join((say("notes.change"), *why))
     words = frozenset({len(kept) + 3})

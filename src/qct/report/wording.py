@@ -91,10 +91,11 @@ class Wording:
         return self(f"changes.{verdict.replace(' ', '_')}")
 
     def refusal(self, english: str) -> str:
-        """Return why a reference does not apply, word by word where the language has the words."""
-        for pattern, words in self._table.get("refusals", {}).items():
-            english = english.replace(pattern, words)
-        return english
+        """Return why a reference does not apply or scans are not compared, part by part."""
+        parts = self._table.get("refusals", {})
+        for pattern in sorted(parts, key=len, reverse=True):
+            english = english.replace(pattern, parts[pattern])
+        return typeset(english)
 
     def population(self, key: str, english: str) -> str:
         """Return who was measured for a reference value, or under which conditions a change was."""
