@@ -57,7 +57,8 @@ def _measure_in_slices(
             _measure_in_row(mask[z, y], np.float32(sx), beyond, rows[y])
         for y in range(ny):
             nearest = squared[z, y]
-            nearest[:] = rows[y]
+            for x in range(nx):
+                nearest[x] = rows[y, x]
             for y2 in range(max(y - n_rows, 0), min(y + n_rows + 1, ny)):
                 more = np.float32(((y2 - y) * sy) ** 2)
                 other = rows[y2]

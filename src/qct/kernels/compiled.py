@@ -4,9 +4,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from numba import config, njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 _limit = 0
 """Most threads that `in_parts` uses; 0 means every core. See `limit_threads`."""
@@ -51,6 +54,17 @@ def n_threads() -> int:
     """Return how many threads a kernel is run on."""
     cores = int(config.NUMBA_NUM_THREADS)  # what this process may use, or what the environment says
     return min(_limit or cores, cores)
+
+
+def read_only(array: Array) -> Array:
+    """Return a view that cannot be written to, C-contiguous (copied only if it is not).
+
+    A kernel is compiled anew for every layout and for what may be written to and what may not. What it only
+    reads and gets from many places, it gets in this one form.
+    """
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def in_parts(function: Callable[..., None], *arguments: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, kernel, read_only
 
 
 def sample_fields(
@@ -26,7 +26,7 @@ def sample_fields(
     values : (N, K) float64
     """
     values = np.zeros((len(nodes), len(fields)))
-    in_parts(_sample_fields, fields, nodes, values)
+    in_parts(_sample_fields, fields, np.ascontiguousarray(nodes), values)
     return values
 
 
@@ -81,7 +81,7 @@ def resample_hu(
     """
     resampled = np.empty((slices.size, rows.size, columns.size), np.float32)
     limits = (float(lowest_hu), float(highest_hu))
-    in_parts(_resample_hu, hu, rows, columns, slices, limits, resampled)
+    in_parts(_resample_hu, read_only(hu), rows, columns, slices, limits, resampled)
     return resampled
 
 

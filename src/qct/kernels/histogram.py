@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel, n_threads
+from qct.kernels.compiled import in_parts, kernel, n_threads, read_only
 
 RUN = 32
 """Labels compared at once (voxels)."""
@@ -122,7 +122,7 @@ def count_hu(
     numbers, so their sum does not depend on how many threads there were.
     """
     counts = np.zeros((n_threads(), len(slab_of), n_slabs, bins[1]), np.int64)
-    in_parts(_count_hu, hu, labels, slab_of, counts, bins)
+    in_parts(_count_hu, read_only(hu), labels, slab_of, counts, bins)
     total: npt.NDArray[Any] = counts.sum(axis=0)
     return total
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, kernel, read_only
 
 PER_UNIT = 10.0
 """Rows and columns of a disc table per unit of the blur's standard deviation."""
@@ -41,7 +41,7 @@ def sample_rays(
         Outside the grid the edge is continued.
     """
     profiles = np.zeros((len(frames), len(turns), radii.size), np.float32)
-    in_parts(_sample_rays, hu, frames, turns, radii, profiles)
+    in_parts(_sample_rays, read_only(hu), frames, turns, radii, profiles)
     return profiles
 
 
@@ -102,8 +102,10 @@ def find_edges(
     """
     n_profiles, n_steps = profiles.shape
     reach = int(reach_mm / step_mm)
-    edges = np.full((n_profiles, 5), np.nan)
+    edges = np.empty((n_profiles, 5))
     for n in range(n_profiles):
+        for k in range(5):
+            edges[n, k] = np.nan
         line = profiles[n]
         low = 0
         peak = -1
