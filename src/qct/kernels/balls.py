@@ -37,7 +37,7 @@ def reach(
     return reached
 
 
-@kernel
+@kernel("(boolean[:, :, ::1], float64, UniTuple(float64, 3), float32[:, :, ::1], int64, int64)")
 def _measure_in_slices(
     mask: npt.NDArray[np.bool_],
     radius_mm: float,
@@ -86,7 +86,7 @@ def _measure_in_row(
         squared[x] = min(squared[x], (steps * step_mm) ** 2)
 
 
-@kernel
+@kernel("(float32[:, :, ::1], float64, float64, boolean[:, :, ::1], int64, int64)")
 def _reach_across(
     squared: npt.NDArray[np.float32],
     radius_mm: float,

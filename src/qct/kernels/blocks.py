@@ -33,7 +33,10 @@ def average_blocks(
     return mean
 
 
-@kernel
+@kernel(
+    '(Array(int16, 3, "C", True), UniTuple(int64, 3), UniTuple(int64, 2), '
+    "int16[:, :, ::1], int64, int64)"
+)
 def _average_blocks(
     hu: npt.NDArray[np.int16],
     factors: tuple[int, int, int],
@@ -90,7 +93,10 @@ def decide_voxels(
     return labels
 
 
-@kernel
+@kernel(
+    '(Array(int16, 3, "C", True), UniTuple(uint8[:, :, ::1], 2), UniTuple(int64, 3), '
+    "UniTuple(int64, 2), uint8[:, :, ::1], int64, int64)"
+)
 def _decide_voxels(
     hu: npt.NDArray[np.int16],
     kept: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],

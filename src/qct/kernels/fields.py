@@ -30,7 +30,7 @@ def sample_fields(
     return values
 
 
-@kernel
+@kernel("(float32[:, :, :, ::1], float64[:, ::1], float64[:, ::1], int64, int64)")
 def _sample_fields(
     fields: npt.NDArray[np.float32],
     nodes: npt.NDArray[np.float64],
@@ -85,7 +85,10 @@ def resample_hu(
     return resampled
 
 
-@kernel
+@kernel(
+    '(Array(int16, 3, "C", True), float64[::1], float64[::1], float64[::1], '
+    "UniTuple(float64, 2), float32[:, :, ::1], int64, int64)"
+)
 def _resample_hu(
     hu: npt.NDArray[np.int16],
     rows: npt.NDArray[np.float64],
@@ -155,7 +158,10 @@ def divide_by_fields(
     in_parts(_divide_by_fields, labels, fields, origin_nodes, step_nodes, renumber)
 
 
-@kernel
+@kernel(
+    "(uint8[:, :, ::1], float32[:, :, :, ::1], float64[::1], float64[::1], "
+    "uint8[:, ::1], int64, int64)"
+)
 def _divide_by_fields(
     labels: npt.NDArray[np.uint8],
     fields: npt.NDArray[np.float32],

@@ -26,7 +26,7 @@ def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return longer
 
 
-@kernel
+@kernel("(int16[:, :, ::1], UniTuple(int64, 3), int64, int64, int64)")
 def flood_in_order(
     hu: npt.NDArray[np.int16],
     seed: tuple[int, int, int],
@@ -128,7 +128,7 @@ def flood_in_order(
     return voxels[:n_wet], levels[:n_wet], parents[:n_wet]
 
 
-@kernel
+@kernel("(int16[:, :, ::1], uint8[:, :, ::1], int64, int64)")
 def flood_markers(
     hu: npt.NDArray[np.int16],
     markers: npt.NDArray[np.uint8],

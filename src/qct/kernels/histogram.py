@@ -59,7 +59,7 @@ def count_labels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     return counts.T.copy()
 
 
-@kernel
+@kernel("(uint8[:, ::1], int64[:, ::1], int64, int64)")
 def _count_labels(
     labels: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64], part: int, parts: int
 ) -> None:
@@ -127,7 +127,10 @@ def count_hu(
     return total
 
 
-@kernel
+@kernel(
+    '(Array(int16, 2, "C", True), uint8[:, ::1], uint8[:, ::1], int64[:, :, :, ::1], '
+    "UniTuple(int64, 3), int64, int64)"
+)
 def _count_hu(
     hu: npt.NDArray[np.int16],
     labels: npt.NDArray[np.uint8],

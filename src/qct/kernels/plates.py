@@ -52,7 +52,7 @@ def unroll_columns(
 
 
 @kernel
-def _middle_of(values: npt.NDArray[np.float64], n: int) -> float:
+def _middle_of(values: npt.NDArray[np.float64], n: int) -> Any:
     """Return the element of the first n that has n // 2 smaller or equal ones; they end up sorted.
 
     By insertion: columns are short, and numpy's sort takes a second to compile.
@@ -67,7 +67,10 @@ def _middle_of(values: npt.NDArray[np.float64], n: int) -> float:
     return values[n // 2]
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], float64[:, :, ::1], float64[::1], "
+    "float64[::1], float64, float32[:, :, ::1], boolean[:, :, ::1], int64, int64)"
+)
 def _unroll_columns(
     hu: npt.NDArray[np.float32],
     usable: npt.NDArray[np.bool_],
@@ -160,7 +163,10 @@ def plate_contrast(
     return contrast
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], int64, float64[:, ::1], int64, float64, "
+    "float32[:, :, ::1], int64, int64)"
+)
 def _plate_contrast(
     hu: npt.NDArray[np.float32],
     usable: npt.NDArray[np.bool_],
@@ -231,7 +237,7 @@ def _step_path(
         out[h] -= lowest
 
 
-@kernel
+@kernel("(float32[:, :, ::1], float32[::1])")
 def follow_plates(
     cost: npt.NDArray[np.float32], step_cost: npt.NDArray[np.float32]
 ) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from qct.kernels.compiled import kernel
 
 
-@kernel
+@kernel("(uint8[:, :, ::1], uint8[:, :, ::1], float64[:, ::1], float64[:, ::1], uint8[::1], int64)")
 def march_rays(
     sides: npt.NDArray[np.uint8],
     bone: npt.NDArray[np.uint8],
@@ -69,7 +69,7 @@ def march_rays(
     return first, last, wall
 
 
-@kernel
+@kernel("(boolean[:, :, ::1], int16[:, ::1], int16[:, ::1], float64[:, ::1], float64[:, ::1])")
 def paint_rays(
     mask: npt.NDArray[np.bool_],
     inner: npt.NDArray[np.int16],

@@ -129,7 +129,11 @@ def find_sheets(
     return strength, normal, smooth
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], float32[:, ::1], float64, "
+    "Tuple((float32[:, :, ::1], int8[:, :, :, ::1], float32[:, :, ::1])), int64, "
+    "int64)"
+)
 def _find_sheets(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
@@ -219,7 +223,10 @@ def find_crests(
     return is_crest
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], int8[:, :, :, ::1], boolean[:, :, ::1], float64, "
+    "boolean[:, :, ::1], int64, int64)"
+)
 def _find_crests(
     strength: npt.NDArray[np.float32],
     normal: npt.NDArray[np.int8],
@@ -302,7 +309,10 @@ def count_coplanar(
     return count
 
 
-@kernel
+@kernel(
+    "(int32[:, ::1], float32[:, ::1], int32[:, :, ::1], int64, UniTuple(float64, 2), "
+    "int32[::1], int64, int64)"
+)
 def _count_coplanar(
     crests: npt.NDArray[np.int32],
     normals: npt.NDArray[np.float32],

@@ -45,7 +45,10 @@ def sample_rays(
     return profiles
 
 
-@kernel
+@kernel(
+    '(Array(int16, 3, "C", True), float64[:, :, ::1], float64[:, ::1], float64[::1], '
+    "float32[:, :, ::1], int64, int64)"
+)
 def _sample_rays(
     hu: npt.NDArray[np.int16],
     frames: npt.NDArray[np.float64],
@@ -75,7 +78,7 @@ def _sample_rays(
                 profiles[p, d, s] = total
 
 
-@kernel
+@kernel("(float32[:, ::1], float64, float64)")
 def find_edges(
     profiles: npt.NDArray[np.float32], step_mm: float, reach_mm: float
 ) -> npt.NDArray[Any]:
@@ -215,7 +218,7 @@ def fit_walls(
     return fitted
 
 
-@kernel
+@kernel("(float32[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64)")
 def _fit_walls(
     profiles: npt.NDArray[np.float32],
     table: npt.NDArray[np.float64],

@@ -20,7 +20,7 @@ TENTHS = 10.0
 """Path lengths are summed in whole tenths of a millimetre, so that no order of adding changes them."""
 
 
-@kernel
+@kernel("(int16[:, :, ::1],)")
 def smooth_slices(hu: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
     """Smooth every slice by (1, 2, 1)/4 along y and x, continuing the edge; rounded down.
 
@@ -200,7 +200,9 @@ def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return longer
 
 
-@kernel
+@kernel(
+    "(int16[:, :, ::1], uint8[:, :, ::1], int64[::1], float64[::1], int64[:, :, ::1], float64[::1])"
+)
 def walk_branch(
     hu: npt.NDArray[np.int16],
     state: npt.NDArray[np.uint8],
