@@ -525,6 +525,23 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What a report tells of a scan that this one is compared with.
+
+    Attributes
+    ----------
+    doubts : mapping
+        Quantity of both lungs to its doubts; those without any are left out.
+    """
+
+    name: str
+    date: str | None
+    recon_kernel: str | None
+    slice_mm: float | None
+    doubts: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """The whole result of one scan."""
 
@@ -544,9 +561,11 @@ class Analysis:
     uncertainties: tuple[Uncertainty, ...] = ()
     surfaces: tuple[Surface, ...] = ()
     statements: tuple[Statement, ...] = ()
+    """What rules draft from the numbers, for a physician to edit or accept."""
     changes: tuple[Change, ...] = ()
     """Against priors, if any were given."""
-    """What rules draft from the numbers, for a physician to edit or accept."""
+    earlier: tuple[Earlier, ...] = ()
+    """These priors."""
     order: Order | None = None
     """What people said about the study; None if nobody handed anything in."""
     signature: Signature | None = None

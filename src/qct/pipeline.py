@@ -74,7 +74,7 @@ def analyze(
     SegmentError
         If it does not show lungs.
     """
-    from qct.export.restore import result_of, saved_result
+    from qct.export.restore import earlier_of, result_of, saved_result
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads
@@ -142,7 +142,8 @@ def analyze(
     if earlier:
         changes = trend([*earlier, result_of(analysis)])
         statements = draft(measured, usual, changes)
-        analysis = replace(analysis, changes=changes, statements=statements)
+        priors_told = tuple(map(earlier_of, earlier))
+        analysis = replace(analysis, changes=changes, earlier=priors_told, statements=statements)
     return analysis
 
 

@@ -4,7 +4,7 @@ import pytest
 from tests.report.sample import PATIENT, measured
 
 from qct.findings import Change, Point
-from qct.flags import Status
+from qct.flags import Flag, Status
 from qct.interpret import draft, references
 from qct.interpret.change import CHANGED, NOT_COMPARABLE, VOLUME_DIFFERS, WITHIN
 from qct.interpret.statements import load_rules
@@ -64,6 +64,32 @@ def test_the_lobe_that_stands_out_is_named():
     numbers = changed({("left_upper_lobe", "laa950_percent"): 40.0})
     (one,) = (one for one in draft(numbers) if one.key == "lobes")
     assert one.numbers[0] == ("left_upper_lobe", "laa950_percent")
+
+
+def test_lobes_are_not_ranked_while_a_border_is_not_seen():
+    numbers = changed({("left_upper_lobe", "laa950_percent"): 40.0})
+    assert "lobes" in keys(numbers)
+    doubted = tuple(
+        replace(one, flags=frozenset({Flag.FISSURE_NOT_SEEN}))
+        if one.region == "right_middle_lobe"
+        else one
+        for one in numbers
+    )
+    assert "lobes" not in keys(doubted)
+
+
+@pytest.mark.parametrize(
+    "quantity", ["laa950_percent", "perc15_hu", "haa_percent", "mean_hu", "volume_ml"]
+)
+def test_every_main_result_that_is_withheld_is_named(quantity):
+    numbers = tuple(
+        replace(one, status=Status.WITHHELD)
+        if (one.region, one.quantity) == ("whole_lung", quantity)
+        else one
+        for one in measured()
+    )
+    named = [one.numbers for one in draft(numbers) if one.template == "withheld"]
+    assert named == [(("whole_lung", quantity),)]
 
 
 def test_lobes_that_are_all_alike_are_not_ranked():

@@ -5,7 +5,7 @@ from tests.segment.drawn_airways import TUBES, WALLS, drawn_bronchi
 from qct.findings import BranchSize
 from qct.flags import Status
 from qct.measure import measure_airways
-from qct.measure.airways import pi10
+from qct.measure.airways import MOST_OVAL, _bridged, _oval, pi10
 from qct.quantities import AIRWAY_KEYS
 from qct.segment.airway_tree import follow_airways
 
@@ -46,6 +46,34 @@ def test_wall_area_is_within_10_percent_where_half_maximum_is_far_off(sized):
     assert np.median(area["model"]) == pytest.approx(1, abs=0.1)
     assert np.percentile(np.abs(np.array(area["model"]) - 1), 80) < 0.15
     assert np.median(area["half maximum"]) > 1.5
+
+
+def test_an_artery_beside_a_bronchus_makes_its_lumen_no_wider(sized):
+    volume, labels = drawn_bronchi(arteries=True)
+    tree, _ = follow_airways(volume, labels)
+    beside = tree, measure_airways(volume, tree, slice_mm=1.0)
+    alone = [one.lumen_mm for one, lumen, _ in pairs(sized) if one.lumen_mm and lumen < 5]
+    found = [one.lumen_mm for one, lumen, _ in pairs(beside) if one.lumen_mm and lumen < 5]
+    assert len(found) >= 6
+    assert np.median(found) == pytest.approx(np.median(alone), rel=0.015)
+
+
+def test_a_contour_is_bridged_over_the_rays_that_are_not_trusted():
+    turn = 2 * np.pi * np.arange(16) / 16
+    contour = 2.0 + 0.2 * np.cos(turn)[None]
+    trusted = np.ones((1, 16), bool)
+    trusted[0, [15, 0, 1]] = False
+    spoilt = np.where(trusted, contour, 9.0)
+    np.testing.assert_allclose(_bridged(spoilt, trusted), contour, atol=0.06)
+    assert np.isnan(_bridged(spoilt, np.zeros((1, 16), bool))).all()
+
+
+@pytest.mark.parametrize(("askew_degrees", "measured"), [(0, True), (20, True), (45, False)])
+def test_a_tube_that_is_cut_askew_is_not_measured(askew_degrees, measured):
+    turn = 2 * np.pi * np.arange(16) / 16
+    along = np.cos(turn) * np.cos(np.deg2rad(askew_degrees))
+    contour = 2.0 / np.hypot(along, np.sin(turn))
+    assert (_oval(contour[None])[0] <= MOST_OVAL) == measured
 
 
 def test_the_blur_is_read_off_the_trachea(sized):

@@ -31,11 +31,6 @@ def test_another_seed_is_another_person(tiny, tiny_spec):
     assert other.truth["model"] != tiny.truth["model"]
 
 
-@pytest.fixture(scope="module")
-def body(tiny_spec):
-    return build_model(tiny_spec)
-
-
 def test_disease_and_kernel_leave_the_person_alone(body, tiny_spec):
     other = build_model(replace(tiny_spec, laa=30.0, exposure_mas=20.0))
     np.testing.assert_array_equal(body.hu, other.hu)

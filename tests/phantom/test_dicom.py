@@ -9,6 +9,9 @@ import SimpleITK as sitk
 
 from qct.errors import WriteError
 from qct.phantom import Compression, make_chest, write_series
+from qct.phantom.imaging import take_image
+from qct.phantom.spec import Breath
+from qct.read import read_scan
 
 
 def read_back(folder):
@@ -26,6 +29,46 @@ def test_what_is_read_back_is_the_volume(tiny, tmp_path, compression):
     np.testing.assert_allclose(image.GetSpacing()[::-1], tiny.volume.spacing_mm, rtol=1e-6)
     np.testing.assert_allclose(image.GetOrigin(), tiny.volume.origin_mm, atol=1e-6)
     assert image.GetDirection() == (1, 0, 0, 0, 1, 0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("compression", [Compression.JPEG_LS, Compression.JPEG_LOSSLESS])
+def test_an_enhanced_object_holds_the_same_volume_and_is_valid(tiny, tmp_path, compression):
+    (path,) = write_series(tiny, tmp_path / "s", compression=compression, enhanced=True)
+    volume = read_scan(tmp_path / "s").volume
+    np.testing.assert_array_equal(volume.hu, tiny.volume.hu)
+    np.testing.assert_allclose(volume.origin_mm, tiny.volume.origin_mm, atol=1e-6)
+    np.testing.assert_allclose(volume.axes_mm, tiny.volume.axes_mm, atol=1e-6)
+    if shutil.which("dciodvfy"):
+        found = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
+        assert "Error" not in found.stdout + found.stderr
+
+
+def test_a_tilted_gantry_is_read_back_as_it_leans(body, tiny, tiny_spec, tmp_path):
+    spec = replace(tiny_spec, tilt_deg=15.0)
+    leaning = replace(tiny, spec=spec, volume=take_image(body, spec).volume)
+    write_series(leaning, tmp_path / "s")
+    scan = read_scan(tmp_path / "s")
+    np.testing.assert_allclose(scan.volume.axes_mm, leaning.volume.axes_mm, atol=1e-4)
+    assert abs(scan.acquisition.gantry_tilt_deg) == pytest.approx(15, abs=0.1)
+
+
+def test_scans_of_one_day_are_one_study_and_a_year_later_is_another_of_the_same_person(
+    tiny, tmp_path
+):
+    heads = []
+    for name, settings in (
+        ("in", {}),
+        ("out", {"breath": Breath.EXPIRATION}),
+        ("later", {"date": 2}),
+    ):
+        one = replace(tiny, spec=replace(tiny.spec, **settings))
+        heads.append(pydicom.dcmread(write_series(one, tmp_path / name)[0]))
+    inspired, expired, later = heads
+    assert inspired.StudyInstanceUID == expired.StudyInstanceUID != later.StudyInstanceUID
+    assert inspired.SeriesInstanceUID != expired.SeriesInstanceUID
+    assert "expiration" in expired.SeriesDescription
+    assert {head.PatientID for head in heads} == {inspired.PatientID}
+    assert (inspired.StudyDate, later.StudyDate) == ("20200102", "20210102")
 
 
 def test_the_same_chest_gives_the_same_bytes(tiny, tmp_path):

@@ -4,11 +4,14 @@ import re
 from dataclasses import replace
 from itertools import pairwise, product
 
+import pymupdf
 import pytest
 from tests.report.sample import ACQUISITION, PATIENT, make_analysis
 
 from qct.acquisition import Acquisition, Patient, Study
-from qct.findings import Change, Point
+from qct.findings import Change, Earlier, Point, Reason
+from qct.flags import Flag, Status
+from qct.interpret import draft
 from qct.order import Order, Smoking, Spirometry
 from qct.report import build, write_html, write_pdf, write_text
 from qct.report.document import Facts, Figure, Heading, Table
@@ -141,3 +144,44 @@ def test_without_earlier_scans_page_one_says_so_and_no_section_stands_empty():
     text = write_text(build(ANALYSIS)).decode()
     assert "none compared" in text
     assert "OVER TIME" not in text
+
+
+@pytest.mark.parametrize("paper", ["a4", "letter"])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_page_one_holds_the_map_with_a_prior_an_order_and_every_doubt(language, paper):
+    doubts = frozenset({Flag.UNKNOWN_KERNEL, Flag.THICK_SLICES, Flag.CONTRAST})
+    doubted = tuple(replace(one, status=Status.CAVEAT, flags=doubts) for one in ANALYSIS.measured)
+    says = "Slices are 5.00 mm thick, and the method asks for 1.5 mm or less: averaging hides small areas."
+    reasons = tuple(Reason(flag, f"{n}. {says}") for n, flag in enumerate(doubts))
+    full = replace(
+        ANALYSIS,
+        measured=doubted,
+        verdict=replace(ANALYSIS.verdict, overall=Status.CAVEAT, reasons=reasons),
+        changes=(compared("changed", 4.24),),
+        earlier=(EARLIER,),
+        statements=draft(doubted, ANALYSIS.references, (compared("changed", 4.24),)),
+        order=Order(question="How much emphysema, and has it changed?", indication="Dyspnoea"),
+    )
+    pages = pymupdf.open(stream=write_pdf(build(full, language=language, paper=paper)))
+    assert pages[0].get_images()
+
+
+EARLIER = Earlier(
+    name="A",
+    date="2021-05-02",
+    recon_kernel="B31f",
+    slice_mm=1.5,
+    doubts={"laa950_percent": frozenset({Flag.LOW_DOSE})},
+)
+
+
+def test_the_baseline_stands_with_its_doubts_and_how_it_was_made():
+    document = build(replace(ANALYSIS, changes=(compared("changed", 4.24),), earlier=(EARLIER,)))
+    table = next(block for block in document.blocks if isinstance(block, Table))
+    assert table.header[-2:] == ("2021-05-02", "Change")
+    (row,) = (row for row in table.rows if row[0].startswith("LAA-950"))
+    assert row[-2:] == ("8.1\N{NO-BREAK SPACE}a", "+4.2, changed")
+    assert "a image noise" in table.note
+    assert (
+        "Compared with 2021-05-02 (kernel B31f, 1.50\N{NO-BREAK SPACE}mm): made alike" in table.note
+    )

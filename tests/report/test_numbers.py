@@ -106,7 +106,7 @@ def test_uncertainties_are_those_of_both_lungs_and_none_reads_zero():
     (table,) = (
         one
         for one in build(make_analysis(uncertainties=(both, lobe))).flat()
-        if isinstance(one, Table) and one.name.startswith("How far")
+        if isinstance(one, Table) and one.name.startswith("Repeatability")
     )
     ((_, _, amount, conditions),) = table.rows
     assert "alpha" in conditions

@@ -97,6 +97,21 @@ def test_german_writes_a_decimal_comma_and_says_its_language():
     assert write_pdf(document).startswith(b"%PDF")
 
 
+@pytest.mark.parametrize(
+    "why",
+    [
+        "measured by two states of qct 0.1.0 (code a1; code not told)",
+        "kernel B30f (soft) and B70f (sharp); slices of 1 and 5 mm",
+        "full inspiration is in doubt (2021-05-02); dose is not known",
+        "kernel L or B is not known; contrast medium in one of them",
+        "lung volume differs by +900 mL (+18 %), which alone moves this number",
+    ],
+)
+def test_german_says_why_two_scans_are_not_compared(why):
+    said = load_wording("de").refusal(why)
+    assert not re.search(r"\b(and|or|of|is|in one|by|measured|not)\b", said), said
+
+
 def test_a_language_without_words_is_refused():
     with pytest.raises(OptionError, match="'xx'"):
         check_language("xx")

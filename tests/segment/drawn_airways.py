@@ -38,8 +38,11 @@ TUBES = (
 BRANCHES = len(TUBES)
 
 
-def drawn_bronchi(lung_hu=-860.0, noise_hu=20.0, hole=False):
-    """Return a volume of 1 mm voxels and its labels; `hole` opens a bronchus to a bulla beside it."""
+def drawn_bronchi(lung_hu=-860.0, noise_hu=20.0, hole=False, arteries=False):
+    """Return a volume of 1 mm voxels and its labels.
+
+    `hole` opens a bronchus to a bulla beside it; `arteries` puts one beside each of the narrowest.
+    """
     hu = np.full([round(side / FINE_MM) for side in SIZE_MM], lung_hu, np.float32)
     spacing = np.full(3, FINE_MM)
     tubes = np.array([[*a, *b, r, r] for a, b, r in TUBES], np.float64)
@@ -49,6 +52,11 @@ def drawn_bronchi(lung_hu=-860.0, noise_hu=20.0, hole=False):
         draw_capsules(hu, np.array([[30.0, 14, 60, 30, 14, 60, 12, 12]]), -990.0, spacing, FINE_MM)
     mediastinum = np.array([[110.0, 40, 75, 88, 40, 75, 14, 14]])
     draw_capsules(hu, mediastinum, 20.0, spacing, FINE_MM)
+    if arteries:
+        beside = wide[tubes[:, 6] < 3].copy()
+        beside[:, [1, 4]] += 2 * beside[:, 6:7] - 0.5 + 0.3
+        beside[:, 6:] -= 0.5
+        draw_capsules(hu, beside, 40.0, spacing, FINE_MM)
     draw_capsules(hu, wide, 20.0, spacing, FINE_MM)
     draw_capsules(hu, tubes, -990.0, spacing, FINE_MM)
     if hole:

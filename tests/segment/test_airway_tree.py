@@ -2,12 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from tests.segment.drawn_airways import BRANCHES, TUBES, drawn_bronchi
 
+from qct.kernels.draw import draw_capsules
 from qct.regions import BRONCHI, Label
 from qct.segment.airway_names import Sketch, bronchi_in_lobes, lobes_that_disagree, name_branches
 from qct.segment.airway_tree import follow_airways, smoothed
 from qct.segment.lungs import find_lungs
+from qct.volume import Volume
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,25 @@ def test_a_bronchus_that_opens_into_a_bulla_does_not_pour_into_it():
 def test_dark_lung_is_no_airway():
     tree, _ = follow_airways(*drawn_bronchi(lung_hu=-960.0))
     assert len(tree.branches) <= BRANCHES
+
+
+def test_a_wide_trachea_on_fine_pixels_is_followed_into_both_main_bronchi():
+    spacing = (1.0, 0.742, 0.742)
+    hu = np.full((110, 60, 150), 20, np.float32)
+    ends = [((108, 22, 55), 9.3), ((34, 22, 87), 8.3), ((32, 22, 20), 8.3)]
+    carina = (48, 22, 55)
+    tubes = np.array([[*carina, *end, radius, radius] for end, radius in ends])
+    draw_capsules(hu, tubes, -985.0, np.array(spacing), 0.8)
+    labels = np.zeros(hu.shape, np.uint8)
+    labels[20:90, :, :10], labels[20:90, :, -10:] = Label.RIGHT_LUNG, Label.LEFT_LUNG
+    labels[60:][hu[60:] < -900] = Label.AIRWAY
+    axes = np.array([[0, 0, 1], [0, 0.742, 0], [0.742, 0, 0]])
+    volume = Volume(np.rint(gaussian_filter(hu, 1)).astype(np.int16), axes, np.zeros(3))
+    tree, _ = follow_airways(volume, labels)
+    assert [branch.generation for branch in tree.branches] == [0, 1, 1]
+    for end, _ in ends[1:]:
+        away = [np.linalg.norm(one.line_mm[-1] - end[::-1]) for one in tree.branches]
+        assert min(away) < 10
 
 
 def test_without_a_trachea_there_is_no_tree(drawn):

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from qct.flags import Flag
-from qct.phantom import ChestSpec, make_chest
+from qct.phantom import ChestSpec, make_chest, preset
 from qct.regions import DENSE, Label
 from qct.segment.lungs import find_lungs
 
@@ -68,6 +68,13 @@ def test_a_healthy_chest_has_no_airless_lung():
     lungs = find_lungs(chest().volume)
     assert not (lungs.labels > DENSE).any()
     assert not lungs.flags & {Flag.DENSE_LUNG, Flag.PLEURAL_FLUID, Flag.LUNG_BASE_HIGH}
+
+
+def test_the_shoulders_of_a_small_chest_are_no_airless_lung():
+    child = make_chest(preset("paediatric-size", model_mm=2.0, size=192, slice_mm=2.5))
+    lungs = find_lungs(child.volume)
+    assert not (lungs.labels > DENSE).any()
+    assert Flag.DENSE_LUNG not in lungs.flags
 
 
 @pytest.mark.slow

@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import pytest
 
 from qct.acquisition import KernelFamily
 from qct.quantities import QUANTITIES
 from qct.regions import REGIONS
 from qct.validate import Row, judge, load_limits, plan
-from qct.validate.cases import EFFECT, JUDGED
+from qct.validate.cases import ACQUISITIONS, EFFECT, JUDGED
+from qct.validate.figures import acquisition_effects, effects_of
 from qct.validate.judge import error
 
 LIMIT = {
@@ -73,6 +76,24 @@ def test_an_effect_passes_if_the_number_moves_the_known_way(moves, passes):
     (outcome,) = judge(rows, {"limit": [], "airway": [], "effect": [known]})
     assert outcome.bias == pytest.approx(4.0)
     assert outcome.passed is passes
+
+
+def test_an_effect_is_the_change_of_a_region_against_the_same_person():
+    rows = [
+        row(5.0, 5.0, "laa950_percent"),
+        row(None, 9.0, "laa950_percent", "one, sharp", EFFECT),
+        row(None, 4.0, "laa950_percent", "two, sharp", EFFECT, "two"),
+    ]
+    assert effects_of(rows) == {"sharp": [(5.0, 4.0)]}
+    assert acquisition_effects(rows, load_limits()["published"]).startswith(b"\x89PNG")
+    assert acquisition_effects(rows[:1], ()) is None
+
+
+def test_published_effects_name_acquisitions_that_there_are_and_their_source():
+    sources = Path(__file__).parents[2].joinpath("docs/references.md").read_text()
+    for one in load_limits()["published"]:
+        assert one["name"] in ACQUISITIONS
+        assert f"**{one['source']}**" in sources
 
 
 def test_an_error_is_in_percent_or_in_the_numbers_unit():

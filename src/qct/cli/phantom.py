@@ -4,17 +4,21 @@ import argparse
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qct.errors import WriteError
 
 SERIES_FOLDER, TRUTH_FILE = "dicom", "truth.json"
+DISPLACEMENT_FILE = "displacement.npz"
 
 PRESET_NAMES = (
     *("healthy", "mild", "severe", "paraseptal", "panlobular", "one-lung", "ild"),
     *("valve-candidate", "pneumonia", "tumour", "paediatric-size"),
 )
+
+COMPRESSIONS = ("jpeg-ls", "jpeg-lossless", "jpeg2000", "rle", "deflated", "implicit", "none")
 
 SETTINGS: dict[str, tuple[type, str]] = {
     "seed": (int, "which person (default 7)"),
@@ -36,6 +40,17 @@ SETTINGS: dict[str, tuple[type, str]] = {
     "effusion_ml": (float, "fluid behind the right lung"),
     "reticulation": (float, "subpleural thickening at the base, 0 to 1"),
     "honeycomb": (float, "share of the reticulated lung that is cysts, 0 to 1"),
+    "fat_mm": (float, "fat under the skin beyond the usual"),
+    "exhale_mm": (float, "how much higher the diaphragm stands in expiration"),
+    "date": (int, "which of the person's scans, a year apart each (default 1)"),
+    "tilt_deg": (float, "tilt of the gantry"),
+    "off_x_mm": (float, "how far the image lies off the middle, to the left"),
+    "off_y_mm": (float, "the same, to the back"),
+    "cut_base_mm": (float, "how much of the bases was not scanned"),
+    "motion_mm": (float, "how far the heart's border moves during a slice"),
+    "drift_hu": (float, "beam hardening: how much too low the middle reads"),
+    "streaks_hu": (float, "streaks where little light comes through"),
+    "floor_hu": (int, "lowest HU that is stored, -1024 or -1000"),
     "kernel": (str, "soft, standard or sharp"),
     "slice_mm": (float, "slice thickness"),
     "step_mm": (float, "distance of slices (default: the thickness)"),
@@ -52,7 +67,8 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "phantom",
         help=__doc__,
-        description="Writes OUT/dicom (the series) and OUT/truth.json (what it measures).",
+        description="Writes OUT/dicom (the series), OUT/truth.json (what it measures) and, in expiration, "
+        "OUT/displacement.npz (where every voxel was in inspiration).",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write")
     parser.add_argument("--preset", choices=PRESET_NAMES, default="healthy", help="state of health")
@@ -63,12 +79,36 @@ def add_to(commands: Any) -> None:
         metavar="LOBE=PERCENT,...",
         help="share by lobe instead, such as right_upper_lobe=20,left_upper_lobe=10",
     )
+    parser.add_argument(
+        "--breath",
+        choices=("inspiration", "expiration", "both"),
+        default="inspiration",
+        help="level of the breath; both: OUT/inspiration and OUT/expiration, one study",
+    )
+    parser.add_argument(
+        "--progression",
+        type=float,
+        metavar="POINTS",
+        help="two scans a year apart, OUT/date1 and OUT/date2; so much more LAA on the second",
+    )
+    parser.add_argument("--arms-down", action="store_true", help="arms beside the body")
+    parser.add_argument(
+        "--accessory",
+        action="store_true",
+        help="a left minor and a right inferior accessory fissure",
+    )
     parser.add_argument("--no-noise", action="store_true", help="leave the noise out")
     parser.add_argument(
         "--circle", action="store_true", help="pad outside a circular field of view"
     )
     parser.add_argument(
-        "--compression", choices=("jpeg-ls", "jpeg2000", "rle", "none"), default="jpeg-ls"
+        "--compression",
+        choices=COMPRESSIONS,
+        default="jpeg-ls",
+        help="transfer syntax, all lossless (default jpeg-ls)",
+    )
+    parser.add_argument(
+        "--enhanced", action="store_true", help="one Enhanced CT object instead of a file per slice"
     )
     parser.add_argument("--scout", action="store_true", help="add a localizer series")
     parser.add_argument("--dose-report", action="store_true", help="add a dose report")
@@ -79,23 +119,36 @@ def add_to(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the chest, write it, say what was made."""
+    """Make every chest that is asked for, write it, say what was made."""
     from qct.phantom import make_chest
 
-    spec = _spec(args)
-    _refuse_to_overwrite(args)
-    chest = make_chest(spec)
-    n_files = _write(chest, args)
-    told = {
-        "series": str(args.out / SERIES_FOLDER),
-        "truth": str(args.out / TRUTH_FILE),
-        "n_files": n_files,
-        "shape": list(chest.volume.shape),
-        "spacing_mm": [round(one, 6) for one in chest.volume.spacing_mm],
-        "whole_lung": chest.truth["sampled"]["regions"]["whole_lung"],
-    }
-    sys.stdout.write(json.dumps(told) + "\n" if args.json else _sentence(told))
+    specs = _specs(args)
+    for name in specs:
+        _refuse_to_overwrite(args.out / name, force=args.force)
+    told = [_write(make_chest(spec), args.out / name, args) for name, spec in specs.items()]
+    if args.json:
+        sys.stdout.write(json.dumps(told[0] if len(told) == 1 else told) + "\n")
+    else:
+        sys.stdout.writelines(_sentence(one) for one in told)
     return 0
+
+
+def _specs(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the folder (below OUT) and the spec of every scan of the person."""
+    from qct.phantom.spec import Breath
+
+    spec = _spec(args)
+    dates = {"": spec}
+    if args.progression is not None:
+        later = replace(spec, date=spec.date + 1, laa=spec.laa + args.progression)
+        dates = {f"date{one.date}": one for one in (spec, later)}
+    if args.breath != "both":
+        return {name: replace(one, breath=Breath(args.breath)) for name, one in dates.items()}
+    return {
+        str(Path(name) / breath.value): replace(one, breath=breath)
+        for name, one in dates.items()
+        for breath in Breath
+    }
 
 
 def _spec(args: argparse.Namespace) -> Any:
@@ -109,7 +162,9 @@ def _spec(args: argparse.Namespace) -> Any:
             given[name] = _word(name, given[name], kind)
     if args.laa_lobes:
         given["laa_lobes"] = _by_lobe(args.laa_lobes)
-    return preset(args.preset, noise=not args.no_noise, circle=args.circle, **given)
+    for name in ("circle", "arms_down", "accessory"):
+        given[name] = getattr(args, name)
+    return preset(args.preset, noise=not args.no_noise, **given)
 
 
 def _word(name: str, given: str, kind: Any) -> Any:
@@ -133,41 +188,61 @@ def _by_lobe(text: str) -> dict[str, float]:
         raise OptionError(msg, hint="For example right_upper_lobe=20,left_upper_lobe=10") from error
 
 
-def _refuse_to_overwrite(args: argparse.Namespace) -> None:
-    if not args.force and any((args.out / one).exists() for one in (SERIES_FOLDER, TRUTH_FILE)):
-        msg = f"{args.out} holds a phantom already"
+def _refuse_to_overwrite(out: Path, *, force: bool) -> None:
+    if not force and any((out / one).exists() for one in (SERIES_FOLDER, TRUTH_FILE)):
+        msg = f"{out} holds a phantom already"
         raise WriteError(msg, hint="Name another folder, or replace it with --force.")
 
 
-def _write(chest: Any, args: argparse.Namespace) -> int:
-    """Write everything aside, then move it into place."""
+def _write(chest: Any, out: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Write everything aside, then move it into place; return what was made."""
     from qct.phantom import Compression, write_series
 
-    partial = args.out / ".partial"
+    partial = out / ".partial"
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
         paths = write_series(
             chest,
             partial / SERIES_FOLDER,
             compression=Compression(args.compression),
+            enhanced=args.enhanced,
             scout=args.scout,
             dose_report=args.dose_report,
         )
         (partial / TRUTH_FILE).write_text(json.dumps(chest.truth, indent=1) + "\n", "utf-8")
-        if args.labels:
-            import numpy as np
-
-            np.save(partial / "labels.npy", chest.labels)
-        shutil.rmtree(args.out / SERIES_FOLDER, ignore_errors=True)
+        _write_arrays(chest, partial, labels=args.labels)
+        shutil.rmtree(out / SERIES_FOLDER, ignore_errors=True)
         for one in sorted(partial.iterdir()):
-            one.replace(args.out / one.name)
+            one.replace(out / one.name)
     except OSError as error:
-        msg = f"{args.out} cannot be written: {error.strerror}"
+        msg = f"{out} cannot be written: {error.strerror}"
         raise WriteError(msg, hint="Choose a folder that can be written to.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return len(paths)
+    return {
+        "series": str(out / SERIES_FOLDER),
+        "truth": str(out / TRUTH_FILE),
+        "n_files": len(paths),
+        "shape": list(chest.volume.shape),
+        "spacing_mm": [round(one, 6) for one in chest.volume.spacing_mm],
+        "whole_lung": chest.truth["sampled"]["regions"]["whole_lung"],
+    }
+
+
+def _write_arrays(chest: Any, folder: Path, *, labels: bool) -> None:
+    import numpy as np
+
+    if labels:
+        np.save(folder / "labels.npy", chest.labels)
+    if chest.displacement is not None:
+        np.savez_compressed(
+            folder / DISPLACEMENT_FILE,
+            vectors_mm=chest.displacement.vectors_mm,
+            wall_mm=chest.displacement.wall_mm,
+            origin_mm=chest.displacement.origin_mm,
+            step_mm=chest.displacement.step_mm,
+        )
 
 
 def _sentence(told: dict[str, Any]) -> str:

@@ -73,7 +73,8 @@ def change_words(one: Change, row: Quantity) -> str:
         return f"Not comparable with {since}: {one.why}."
     sign = "+" if one.difference > 0 else ""
     doubt = "" if one.confirmed else "; to be confirmed"
-    return f"Since {since}: {sign}{row.text(one.difference)}, {one.verdict} ({one.source}{doubt})."
+    amount = row.text(one.difference).replace("%", "percentage points")
+    return f"Since {since}: {sign}{amount}, {one.verdict} ({one.source}{doubt})."
 
 
 def _at(one: Measured | Reference | Uncertainty | Change) -> tuple[str, str]:

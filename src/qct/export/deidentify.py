@@ -142,6 +142,7 @@ def deidentified(
         analysis,
         options=replace(options, **of_person),  # the patient has them, as far as may be kept
         changes=(),  # dates of other studies
+        earlier=(),
         order=None,  # free text about the patient
         signature=None,  # it is bound to files that name the patient
         scan=replace(

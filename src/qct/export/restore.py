@@ -20,6 +20,7 @@ from qct.export.signed import read_signature
 from qct.findings import (
     Analysis,
     Change,
+    Earlier,
     FissureFit,
     Measured,
     Point,
@@ -33,7 +34,7 @@ from qct.findings import (
 )
 from qct.flags import Flag, Status
 from qct.options import Options
-from qct.regions import Fissure
+from qct.regions import WHOLE_LUNG, Fissure
 
 _FLAGS = {flag.key: flag for flag in Flag}
 
@@ -77,6 +78,7 @@ def restored(folder: Path, scan: Scan) -> Analysis:
             references=tuple(Reference(**one) for one in record.get("references", ())),
             uncertainties=tuple(Uncertainty(**one) for one in record.get("uncertainties", ())),
             changes=tuple(_change(one) for one in record.get("changes", ())),
+            earlier=tuple(_earlier(one) for one in record.get("earlier", ())),
             signature=read_signature(folder),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -134,6 +136,29 @@ def result_of(analysis: Analysis) -> Result:
         flags=analysis.flags,
         code=analysis.software.get("code", ""),
     )
+
+
+def earlier_of(result: Result) -> Earlier:
+    """Return what a report tells of a result that another is compared with."""
+    return Earlier(
+        name=result.name,
+        date=result.date,
+        recon_kernel=result.acquisition.recon_kernel,
+        slice_mm=result.acquisition.slice_mm,
+        doubts={
+            one.quantity: one.flags
+            for one in result.measured
+            if one.region == WHOLE_LUNG.key and one.flags
+        },
+    )
+
+
+def _earlier(record: Mapping[str, Any]) -> Earlier:
+    doubts = {
+        quantity: frozenset(_FLAGS[key] for key in keys)
+        for quantity, keys in record["doubts"].items()
+    }
+    return Earlier(**{**record, "doubts": doubts})
 
 
 def _made_by(method: Mapping[str, Any]) -> str:

@@ -16,13 +16,13 @@ import numpy as np
 from qct import __version__
 from qct.export.airways import airway_records
 from qct.export.beside import Beside
-from qct.findings import Analysis, Candidate, Change, Measured
+from qct.findings import Analysis, Candidate, Change, Earlier, Measured
 from qct.flags import Flag, Status
 from qct.quantities import UNIT_WORDS, quantities_of
 from qct.regions import REGIONS, label_names
 
 SCHEMA_NAME = "qct-analysis"
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Raised in the first part when a reader of the old layout would misread the new one."""
 
 CSV_COLUMNS = (
@@ -84,6 +84,7 @@ def analysis_record(analysis: Analysis, *, started: str | None = None) -> dict[s
         "references": [_fields(one) for one in analysis.references],
         "uncertainties": [_fields(one) for one in analysis.uncertainties],
         "changes": [change_record(one) for one in analysis.changes],
+        "earlier": [_earlier(one) for one in analysis.earlier],
         "fissures": {one.fissure.value: _fissure(one) for one in analysis.segmentation.fissures},
         "airways": airway_records(analysis),
         "verdict": _verdict(analysis),
@@ -171,6 +172,11 @@ def _regions(analysis: Analysis) -> dict[str, dict[str, Any]]:
 def change_record(one: Change) -> dict[str, Any]:
     """Return one number over time, as plain values."""
     return {**_fields(one), "points": [_fields(point) for point in one.points]}
+
+
+def _earlier(one: Earlier) -> dict[str, Any]:
+    doubts = {quantity: _keys(flags) for quantity, flags in one.doubts.items()}
+    return {**_fields(one), "doubts": doubts}
 
 
 def _fissure(one: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from qct.findings import Change, Measured, Reference, Statement
-from qct.flags import Status
+from qct.flags import Flag, Status
 from qct.interpret.gate import Condition, parse_condition
 from qct.regions import LOBES
 
@@ -119,10 +119,13 @@ def _changed(rule: Rule, changes: tuple[Change, ...]) -> Statement | None:
 
 
 def _place(by_place: _Numbers, region: str, quantity: str) -> tuple[str, str] | None:
-    """Find the region that is meant; None for a lobe that cannot be told."""
+    """Find the region that is meant; None for a lobe that cannot be told, as when a border is not seen."""
     if region not in ("highest_lobe", "lowest_lobe"):
         return region, quantity
-    shown = {lobe.key: _value(by_place.get((lobe.key, quantity))) for lobe in LOBES}
+    found = [one for lobe in LOBES if (one := by_place.get((lobe.key, quantity))) is not None]
+    if any(Flag.FISSURE_NOT_SEEN in one.flags or one.status is Status.WITHHELD for one in found):
+        return None
+    shown = {one.region: _value(one) for one in found}
     known = {key: value for key, value in shown.items() if value is not None}
     if len(set(known.values())) < 2:
         return None

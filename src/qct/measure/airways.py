@@ -7,7 +7,7 @@ is measured at the edge of the trachea; that across slices follows from their th
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
@@ -49,6 +49,15 @@ WINDOW = 3
 
 SHORTEST_CHORD_MM = 2.5
 """Places that span less do not tell it."""
+
+SHORTEST_RADII = 3.0
+"""A branch of fewer radii from division to division is nowhere a tube, and is not measured."""
+
+MOST_OVAL = 1.25
+"""Longer over shorter diameter from which a place is cut askew, or where a branch leaves: not measured."""
+
+AWAY = 2.0
+"""Radii from either division within which a lumen opens into others, or the outer thirds of a short branch."""
 
 MOST_PLACES = 9
 """Places per branch: enough for a median."""
@@ -127,8 +136,15 @@ def measure_airways(
     """
     if tree is None or not tree.branches:
         return AirwaySizes((), _rows({}))
+    cuts, blur_mm = cut_branches(volume, tree, slice_mm or volume.spacing_mm[0])
+    sizes = tuple(_branch_size(cuts, number) for number in range(len(tree.branches)))
+    return AirwaySizes(sizes, _rows(summary(tree, sizes)), blur_mm)
+
+
+def cut_branches(volume: Volume, tree: AirwayTree, slice_mm: float) -> tuple["Cuts", float]:
+    """Measure lumen and wall at every place where a branch is cut across; also return the blur, mm."""
     places = _places(tree)
-    scanner = _Scanner(volume, slice_mm or volume.spacing_mm[0])
+    scanner = _Scanner(volume, slice_mm)
     scanner.calibrate(places.only(places.branch == 0))
     size_class = np.ceil(places.radius_mm / 2)
     groups = [np.flatnonzero(size_class == one) for one in np.unique(size_class)]
@@ -136,9 +152,9 @@ def measure_airways(
     for group in groups:
         middle_mm[group] = scanner.middle(places.only(group))
     places = _redirected(replace(places, point_mm=middle_mm))
-    cuts = [scanner.cut(places.only(group)) for group in groups]
-    sizes = tuple(_branch_size(cuts, number) for number in range(len(tree.branches)))
-    return AirwaySizes(sizes, _rows(summary(tree, sizes)), scanner.blur_mm)
+    parts = [scanner.cut(places.only(group)) for group in groups]
+    columns = [[getattr(one, field.name) for one in parts] for field in fields(Cuts)]
+    return Cuts(*(np.concatenate(column) for column in columns)), scanner.blur_mm
 
 
 def _rows(values: dict[str, float | None]) -> tuple[Measured, ...]:
@@ -169,10 +185,14 @@ class _Places:
 
 
 @dataclass(frozen=True)
-class _Cuts:
-    """What was measured at places: equivalent lumen radius and wall (mm) by the model and at half maximum."""
+class Cuts:
+    """What was measured at places (middle, LPS mm): lumen and wall (mm) by the model and at half maximum.
+
+    The lumen is the diameter of the disc of its area. NaN where it cannot be measured.
+    """
 
     branch: npt.NDArray[np.int64]
+    point_mm: Array
     lumen_mm: Array
     wall_mm: Array
     lumen_fwhm_mm: Array
@@ -226,7 +246,7 @@ class _Scanner:
         seen, rays = self.profiles(places, _reach_mm(places))
         return places.point_mm + _off_centre(self._edges(seen)[:, :, 0], rays)
 
-    def cut(self, places: _Places) -> _Cuts:
+    def cut(self, places: _Places) -> Cuts:
         """Measure places of about one size."""
         seen, rays = self.profiles(places, _reach_mm(places))
         edges = self._edges(seen)
@@ -237,15 +257,20 @@ class _Scanner:
         thickness = fitted[:, :, 1] - fitted[:, :, 0]
         sound = np.isfinite(inner) & (fitted[:, :, 2] < ROUGHEST_HU)
         sound &= ~shown | (thickness > THINNEST_MM)
-        radius = _equivalent(np.where(sound, fitted[:, :, 0], np.nan))
+        alone = sound & shown & _is_wall_alone(np.where(sound & shown, thickness, np.nan))
+        clear = alone.mean(axis=1, keepdims=True) >= LEAST_SECTORS
+        contour = _bridged(fitted[:, :, 0], np.where(clear, alone, sound))
+        radius = _equivalent(contour)
         half = _equivalent(inner)
         good = (sound.mean(axis=1) >= LEAST_LUMEN) & (2 * radius >= SMALLEST_LUMEN_MM)
+        good &= _oval(contour) <= MOST_OVAL
         good &= (half < OFF_SHARE * radius) & (np.abs(np.log(radius / places.radius_mm)) < LIKE)
         walled = good & ((sound & shown).mean(axis=1) >= LEAST_SECTORS)
-        wall = _wall(np.where(sound & shown, thickness, np.nan))
+        wall = _middle(np.where(alone, thickness, np.nan))
         wall_half = _middle(np.where(shown, outer - inner, np.nan))
-        return _Cuts(
+        return Cuts(
             places.branch,
+            places.point_mm,
             lumen_mm=np.where(good, 2 * radius, np.nan),
             wall_mm=np.where(walled, wall, np.nan),
             lumen_fwhm_mm=np.where(good, 2 * half, np.nan),
@@ -303,12 +328,32 @@ def _middle(values: Array) -> Array:
     return middle
 
 
-def _wall(thickness: Array) -> Array:
-    """Median over the rays that meet the wall alone, and not a vessel behind it."""
+def _is_wall_alone(thickness: Array) -> npt.NDArray[np.bool_]:
+    """Tell which rays meet the wall alone, and not a vessel behind it."""
     thin = np.full((len(thickness), 1), np.nan)
     some = np.isfinite(thickness).any(axis=1)
     thin[some, 0] = np.nanpercentile(thickness[some], 25, axis=1)
-    return _middle(np.where(thickness <= THICKER * thin, thickness, np.nan))
+    return np.asarray(thickness <= THICKER * thin)
+
+
+def _bridged(radius: Array, trusted: npt.NDArray[np.bool_]) -> Array:
+    """Read the contour between its trusted rays: a vessel beside the wall draws its edge outwards."""
+    bridged = np.full(radius.shape, np.nan)
+    turn = np.arange(radius.shape[1])
+    for place in np.flatnonzero(trusted.any(axis=1)):
+        known = trusted[place]
+        bridged[place] = np.interp(turn, turn[known], radius[place, known], period=len(turn))
+    return bridged
+
+
+def _oval(contour: Array) -> Array:
+    """Longer over shorter diameter of a contour, by the second harmonic of its radius."""
+    turn = 4 * np.pi * np.arange(contour.shape[1]) / contour.shape[1]
+    second = 2 * np.hypot(
+        (contour * np.cos(turn)).mean(axis=1), (contour * np.sin(turn)).mean(axis=1)
+    )
+    mean = contour.mean(axis=1)
+    return np.asarray((mean + second) / np.maximum(mean - second, 1e-9))
 
 
 def _equivalent(radius: Array) -> Array:
@@ -367,10 +412,12 @@ def disc_table() -> Array:
 
 def _places(tree: AirwayTree) -> _Places:
     """Choose where every branch is cut across: away from where it leaves its parent, and where it divides."""
-    chosen = []
-    for number, branch in enumerate(tree.branches):
-        parent = tree.branches[branch.parent] if branch.parent >= 0 else None
-        before = 1.2 * float(parent.radius_mm[-1]) if parent else 0.0
+    chosen = [_along(tree.branches[0], 0.0, 0)]
+    for number, branch in enumerate(tree.branches[1:], start=1):
+        length = float(np.linalg.norm(np.diff(branch.line_mm, axis=0), axis=1).sum())
+        if length < SHORTEST_RADII * float(np.median(branch.radius_mm)):
+            continue
+        before = AWAY * float(tree.branches[branch.parent].radius_mm[-1])
         chosen.append(_along(branch, before, number))
     return _Places(*(np.concatenate(one) for one in zip(*chosen, strict=True)))
 
@@ -381,7 +428,8 @@ def _along(
     steps = np.linalg.norm(np.diff(branch.line_mm, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(steps)])
     radius = float(np.median(branch.radius_mm))
-    first, last = before_mm, at[-1] - radius
+    first = min(before_mm, at[-1] / 3)
+    last = at[-1] - min(AWAY * radius, at[-1] / 3)
     if last - first < 2 * SPACE_MM:
         first, last = at[-1] / 2 - SPACE_MM, at[-1] / 2 + SPACE_MM
     n = int(np.clip((last - first) / SPACE_MM + 1, 3, MOST_PLACES))
@@ -398,20 +446,15 @@ def _read_line(branch: AirwayBranch, at: Array, where: Array) -> Array:
     return np.column_stack([np.interp(where, at, branch.line_mm[:, k]) for k in range(3)])
 
 
-def _branch_size(cuts: Sequence[_Cuts], number: int) -> BranchSize:
+def _branch_size(cuts: Cuts, number: int) -> BranchSize:
     """Return the medians over the places of one branch."""
-    here = [one.branch == number for one in cuts]
-
-    def column(name: str) -> Array:
-        parts = [getattr(one, name)[rows] for one, rows in zip(cuts, here, strict=True)]
-        return np.concatenate(parts)
-
-    lumen, wall = column("lumen_mm"), column("wall_mm")
+    here = cuts.branch == number
+    lumen, wall = cuts.lumen_mm[here], cuts.wall_mm[here]
     places, walled = np.isfinite(lumen), np.isfinite(wall)
     if places.sum() < LEAST_PLACES:
         return BranchSize()
     lumen_mm = float(np.median(lumen[places]))
-    fwhm_mm = float(np.nanmedian(column("lumen_fwhm_mm")[places]))
+    fwhm_mm = float(np.nanmedian(cuts.lumen_fwhm_mm[here][places]))
     n_places, n_walls = int(places.sum()), int(walled.sum())
     if n_walls < LEAST_PLACES:
         return BranchSize(lumen_mm=lumen_mm, lumen_fwhm_mm=fwhm_mm, n_places=n_places)
@@ -422,7 +465,7 @@ def _branch_size(cuts: Sequence[_Cuts], number: int) -> BranchSize:
         n_places=n_places,
         wall_mm=float(np.median(wall[walled])),
         wall_area_percent=float(np.median(share[walled])),
-        wall_fwhm_mm=float(np.median(column("wall_fwhm_mm")[walled])),
+        wall_fwhm_mm=float(np.median(cuts.wall_fwhm_mm[here][walled])),
         n_walls=n_walls,
     )
 

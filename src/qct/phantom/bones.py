@@ -11,6 +11,9 @@ N_RIBS = 11
 RIB_STEP_MM = 23.0
 """From one rib to the next, at the back."""
 
+ARM_MM = 44.0
+"""Radius of an arm."""
+
 CORTEX_HU = 620.0
 MARROW_HU = 180.0
 CARTILAGE_HU = 95.0
@@ -25,7 +28,7 @@ def _rib_line(index: int, sign: int, shape: Shape, to: float) -> Array:
     """Return points (z, y, x) along a rib, from the spine to the angle `to` (pi is the midline in front)."""
     turn = np.linspace(0.16, to, 40)
     start = 86.0 - RIB_STEP_MM * index
-    fall = 28 + 5.0 * min(index, 8)
+    fall = 48 + 8.0 * min(index, 7)
     z = start - fall * (1 - np.cos(turn)) / 2
     a, b, mid = cage_at(z, shape)
     p = 2 / CAGE_POWER
@@ -89,6 +92,16 @@ def scapulae(shape: Shape) -> Array:
         rods.append(np.concatenate([[60, 106, 78 * sign], [98, 40, 150 * sign], [3.5, 5.0]]))
         rods.append(np.concatenate([foot, [84, 22, 148 * sign], [3.4, 5.0]]))
     return np.array(rods)
+
+
+def arms(beside: float) -> Array:
+    """Return the axes of the arms beside a body of some half width; the radius is left 0."""
+    rows = []
+    for sign in (-1, 1):
+        x = sign * (beside + ARM_MM + 2)
+        points = [(96, 10, sign * (beside - 14)), (70, 14, x), (-60, 24, x), (-260, 22, x)]
+        rows.append(_chain(np.array(points, np.float64), 0.0))
+    return np.vstack(rows)
 
 
 def arches() -> tuple[Array, Array, Array]:

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qct.phantom.artefacts import beating
+from qct.phantom.breathing import Displacement, breathe_out
 from qct.phantom.disease import add_disease
 from qct.phantom.imaging import take_image
 from qct.phantom.model import build_model
-from qct.phantom.spec import ChestSpec
+from qct.phantom.spec import Breath, ChestSpec
 from qct.phantom.trees import Trees
 from qct.phantom.truth import (
     add_patterns,
@@ -42,9 +44,11 @@ class Chest:
         one; 0 elsewhere.
     trees : Trees
         Airways, arteries, veins in LPS mm: segments are (z, y, x) pairs and two radii.
+    displacement : Displacement or None
+        From expiration to inspiration; None in inspiration.
     truth : mapping
-        ``model``, ``sampled`` and ``imaged`` (region key, quantity key, value and unit), ``airways``; see
-        `qct.phantom.truth` for what to compare with what.
+        ``model``, ``sampled`` and ``imaged`` (region key, quantity key, value and unit), in inspiration
+        ``airways``; see `qct.phantom.truth` for what to compare with what.
     """
 
     spec: ChestSpec
@@ -53,6 +57,7 @@ class Chest:
     clean_hu: npt.NDArray[np.int16]
     airway: npt.NDArray[np.uint8]
     trees: Trees
+    displacement: Displacement | None
     truth: Mapping[str, Any]
 
 
@@ -63,6 +68,11 @@ def make_chest(spec: ChestSpec) -> Chest:
     """
     model = build_model(spec)
     add_disease(model, spec)
+    if spec.motion_mm > 0:
+        model = beating(model, spec.motion_mm)
+    displacement = None
+    if spec.breath is Breath.EXPIRATION:
+        model, displacement = breathe_out(model, spec.exhale_mm)
     image = take_image(model, spec)
     voxel_ml = model.step_mm**3 / 1000
     image_ml = image.volume.voxel_ml
@@ -83,8 +93,9 @@ def make_chest(spec: ChestSpec) -> Chest:
             "by_airway_generation": by_airway_generation(image.clean, image, image_ml),
         },
         "imaged": {"regions": measure(image.volume.hu, labels, image_ml)},
-        "airways": describe_airways(trees.airways, spec.wall),
     }
+    if displacement is None:  # breathing out flattens the bronchi
+        truth["airways"] = describe_airways(trees.airways, spec.wall)
     return Chest(
         spec=spec,
         volume=image.volume,
@@ -92,5 +103,6 @@ def make_chest(spec: ChestSpec) -> Chest:
         clean_hu=image.clean,
         airway=image.airway,
         trees=trees,
+        displacement=displacement,
         truth=truth,
     )

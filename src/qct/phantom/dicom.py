@@ -1,4 +1,4 @@
-"""Write a chest as a DICOM series: CT Image Storage, one file per slice, losslessly compressed.
+"""Write a chest as a DICOM series: CT Image Storage, one file per slice (or Enhanced CT), lossless.
 
 Attributes follow the CT Image IOD (DICOM PS3.3 A.3) and, on request, the same IOD with ImageType
 LOCALIZER for the scout and the X-Ray Radiation Dose SR IOD (A.35.8, template 10011) for a dose report.
@@ -6,18 +6,25 @@ LOCALIZER for the scout and the X-Ray Radiation Dose SR IOD (A.35.8, template 10
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     UID,
     CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
     XRayRadiationDoseSRStorage,
@@ -26,17 +33,22 @@ from pydicom.uid import (
 from qct import __version__
 from qct.errors import WriteError
 from qct.phantom.chest import Chest
+from qct.phantom.enhanced import enhanced_of
 from qct.phantom.imaging import FLOOR_HU, RECONS
 from qct.phantom.space import Stream, stream
-from qct.volume import PADDING_HU
+from qct.phantom.spec import Breath, ChestSpec
+from qct.volume import PADDING_HU, Volume
 
 
 class Compression(StrEnum):
     """Ways to store pixels; all lossless."""
 
     JPEG_LS = "jpeg-ls"
+    JPEG_LOSSLESS = "jpeg-lossless"
     JPEG_2000 = "jpeg2000"
     RLE = "rle"
+    DEFLATED = "deflated"
+    IMPLICIT = "implicit"
     NONE = "none"
 
 
@@ -46,11 +58,19 @@ _SYNTAX = {
     Compression.RLE: RLELossless,
 }
 
+_PLAIN_SYNTAX = {
+    Compression.DEFLATED: DeflatedExplicitVRLittleEndian,
+    Compression.IMPLICIT: ImplicitVRLittleEndian,
+    Compression.NONE: ExplicitVRLittleEndian,
+}
+
 PADDING_STORED = -2000
 """Stored outside the field of view, as some scanners do; it is not a HU."""
 
-DATE, TIME = "20200102", "101500"
-"""When the scan is said to have been made: a chest does not depend on the clock."""
+FIRST_YEAR, DAY = 2020, "0102"
+"""When the first scan is said to have been made: a chest does not depend on the clock."""
+
+TIMES = {Breath.INSPIRATION: "101500", Breath.EXPIRATION: "101700"}
 
 PITCH, ROTATION_S = 1.0, 0.5
 CTDI_MGY_PER_MAS = 0.068
@@ -59,7 +79,21 @@ CTDI_MGY_PER_MAS = 0.068
 
 def uid_of(chest: Chest, *what: object) -> UID:
     """Return a UID that depends on nothing but the spec and what it is for (DICOM PS3.5 B.2)."""
-    digest = hashlib.sha256(repr((chest.spec, *what)).encode()).digest()
+    return _uid(chest.spec, *what)
+
+
+def _study_uid(chest: Chest) -> UID:
+    """Return the UID that scans of one person on one date share, whatever breath, kernel or slice."""
+    usual = ChestSpec()
+    shared = {
+        name: getattr(usual, name)
+        for name in ("breath", "exhale_mm", "kernel", "slice_mm", "step_mm")
+    }
+    return _uid(replace(chest.spec, **shared), "study")
+
+
+def _uid(spec: ChestSpec, *what: object) -> UID:
+    digest = hashlib.sha256(repr((spec, *what)).encode()).digest()
     return UID(f"2.25.{int.from_bytes(digest[:16], 'big') >> 1}")
 
 
@@ -68,6 +102,7 @@ def write_series(
     folder: Path,
     *,
     compression: Compression = Compression.JPEG_LS,
+    enhanced: bool = False,
     scout: bool = False,
     dose_report: bool = False,
 ) -> list[Path]:
@@ -78,6 +113,8 @@ def write_series(
     Parameters
     ----------
     compression : Compression
+    enhanced : bool
+        Whether the slices are the frames of one Enhanced CT object.
     scout, dose_report : bool
         Whether a localizer series and a dose report, of the same study, lie among the slices.
 
@@ -91,8 +128,8 @@ def write_series(
     WriteError
         If the folder cannot be written, or holds something already.
     """
-    objects = _objects(chest, compression, scout=scout, dose_report=dose_report)
-    n_files = chest.volume.shape[0] + scout + dose_report
+    objects = _objects(chest, compression, enhanced=enhanced, scout=scout, dose_report=dose_report)
+    n_files = (1 if enhanced else chest.volume.shape[0]) + scout + dose_report
     numbers = stream(chest.spec.seed, Stream.FILES).permutation(n_files)
     paths = [folder / f"IM{number:05d}.dcm" for number in numbers]
     try:
@@ -109,14 +146,24 @@ def write_series(
 
 
 def _objects(
-    chest: Chest, compression: Compression, *, scout: bool, dose_report: bool
+    chest: Chest, compression: Compression, *, enhanced: bool, scout: bool, dose_report: bool
 ) -> Iterator[Dataset]:
-    for index in range(chest.volume.shape[0]):
-        yield _slice(chest, index, compression)
+    for one in _images(chest, enhanced=enhanced):
+        _compress(one, compression)
+        yield one
     if scout:
         yield _scout(chest)
     if dose_report:
         yield _dose_report(chest)
+
+
+def _images(chest: Chest, *, enhanced: bool) -> Iterator[Dataset]:
+    slices = (_slice(chest, index) for index in range(chest.volume.shape[0]))
+    if not enhanced:
+        yield from slices
+        return
+    uids = (uid_of(chest, what) for what in ("enhanced", "dimensions", "irradiation"))
+    yield enhanced_of(list(slices), *uids)
 
 
 # --- modules ------------------------------------------------------------------------------------
@@ -134,15 +181,17 @@ def _object(chest: Chest, sop_class: UID, series: str, number: int, instance: in
     one.PatientID = f"PHANTOM-{chest.spec.seed}"
     one.PatientBirthDate = "19550101"
     one.PatientSex = "M" if chest.spec.seed % 2 else "F"
-    one.PatientAge = "065Y"
+    one.PatientAge = f"{64 + chest.spec.date:03}Y"
     one.PatientSize = "1.75" if chest.spec.seed % 2 else "1.64"
     one.PatientWeight = "76" if chest.spec.seed % 2 else "63"
-    one.StudyInstanceUID = uid_of(chest, "study")
+    one.StudyInstanceUID = _study_uid(chest)
     one.StudyID = str(chest.spec.seed)
-    one.StudyDate = one.SeriesDate = one.ContentDate = DATE
-    one.StudyTime = one.SeriesTime = one.ContentTime = TIME
+    one.StudyDate = one.SeriesDate = one.ContentDate = _day(chest.spec)
+    one.StudyTime = TIMES[Breath.INSPIRATION]
+    one.SeriesTime = one.ContentTime = TIMES[chest.spec.breath]
     one.StudyDescription = "Chest CT"
-    one.AccessionNumber = f"P{chest.spec.seed}"
+    later = f"-{chest.spec.date}" if chest.spec.date > 1 else ""
+    one.AccessionNumber = f"P{chest.spec.seed}{later}"
     one.ReferringPhysicianName = ""
     one.SeriesInstanceUID = uid_of(chest, series)
     one.SeriesNumber = number
@@ -154,6 +203,10 @@ def _object(chest: Chest, sop_class: UID, series: str, number: int, instance: in
     return one
 
 
+def _day(spec: ChestSpec) -> str:
+    return f"{FIRST_YEAR + spec.date - 1}{DAY}"
+
+
 def _ct(chest: Chest, series: str, number: int, instance: int) -> Dataset:
     """Fill in what scout and slices have in common."""
     spec = chest.spec
@@ -161,15 +214,15 @@ def _ct(chest: Chest, series: str, number: int, instance: int) -> Dataset:
     one.Modality = "CT"
     one.PatientPosition = "HFS"
     one.BodyPartExamined = "CHEST"
-    one.ProtocolName = "Chest inspiration"
+    one.ProtocolName = f"Chest {spec.breath.value}"
     one.FrameOfReferenceUID = uid_of(chest, "frame of reference")
     one.PositionReferenceIndicator = ""
-    one.AcquisitionDate, one.AcquisitionTime = DATE, TIME
+    one.AcquisitionDate, one.AcquisitionTime = _day(spec), TIMES[spec.breath]
     one.AcquisitionNumber = number
     one.KVP = "120"
     one.ReconstructionDiameter = _decimal(spec.fov_mm)
     one.DataCollectionDiameter = "500"
-    one.GantryDetectorTilt = "0"
+    one.GantryDetectorTilt = _decimal(spec.tilt_deg)
     one.SamplesPerPixel = 1
     one.PhotometricInterpretation = "MONOCHROME2"
     one.BitsAllocated = one.BitsStored = 16
@@ -185,15 +238,19 @@ def _pixels(one: Dataset, stored: npt.NDArray[np.int16]) -> None:
     one.PixelData = stored.astype("<i2").tobytes()
 
 
-def _slice(chest: Chest, index: int, compression: Compression) -> Dataset:
+def _slice(chest: Chest, index: int) -> Dataset:
     spec, volume = chest.spec, chest.volume
     _, dy, dx = volume.spacing_mm
-    one = _ct(chest, "slices", 2, volume.shape[0] - index)  # head first, as most scanners number
-    one.SeriesDescription = f"Chest {spec.slice_mm:g} mm {RECONS[spec.kernel].name}"
+    number = 2 if spec.breath is Breath.INSPIRATION else 3
+    one = _ct(
+        chest, "slices", number, volume.shape[0] - index
+    )  # head first, as most scanners number
+    phase = "" if spec.breath is Breath.INSPIRATION else "expiration "
+    one.SeriesDescription = f"Chest {phase}{spec.slice_mm:g} mm {RECONS[spec.kernel].name}"
     one.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     position = volume.origin_mm + index * volume.axes_mm[0]
     one.ImagePositionPatient = [_decimal(v) for v in position]
-    one.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
+    one.ImageOrientationPatient = _orientation(volume)
     one.SliceLocation = _decimal(position[2])
     one.SliceThickness = _decimal(spec.slice_mm)
     one.PixelSpacing = [_decimal(dy), _decimal(dx)]
@@ -210,9 +267,43 @@ def _slice(chest: Chest, index: int, compression: Compression) -> Dataset:
     if spec.circle:
         one.add_new("PixelPaddingValue", "SS", PADDING_STORED)
     _pixels(one, stored.astype(np.int16))
-    if compression is not Compression.NONE:
-        one.compress(_SYNTAX[compression], generate_instance_uid=False)
     return one
+
+
+def _compress(one: Dataset, compression: Compression) -> None:
+    if compression in _PLAIN_SYNTAX:
+        one.file_meta.TransferSyntaxUID = _PLAIN_SYNTAX[compression]
+    elif compression is Compression.JPEG_LOSSLESS:
+        frames = one.pixel_array.reshape(-1, one.Rows, one.Columns)
+        one.PixelData = encapsulate([_jpeg_lossless(frame) for frame in frames])
+        one["PixelData"].VR = "OB"
+        one.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    else:
+        one.compress(_SYNTAX[compression], generate_instance_uid=False)
+
+
+def _jpeg_lossless(frame: npt.NDArray[np.int16]) -> bytes:
+    """Return a frame as a JPEG Lossless stream (process 14): only ITK's GDCM writes one, and only to a file."""
+    import SimpleITK as sitk
+
+    with TemporaryDirectory(prefix="qct-jpeg-") as folder:
+        path = str(Path(folder) / "frame.dcm")
+        writer = sitk.ImageFileWriter()
+        writer.SetFileName(path)
+        writer.UseCompressionOn()
+        writer.SetCompressor("JPEG")
+        writer.Execute(sitk.GetImageFromArray(frame[None]))
+        written = dcmread(path)
+        if written.file_meta.TransferSyntaxUID != JPEGLosslessSV1:
+            raise WriteError(
+                "this installation cannot write JPEG Lossless", hint="Choose another --compression."
+            )
+        return bytes(next(generate_frames(written.PixelData, number_of_frames=1)))
+
+
+def _orientation(volume: Volume) -> list[str]:
+    _, down, along = (axis / np.linalg.norm(axis) for axis in volume.axes_mm)
+    return [_decimal(value) for value in (*along, *down)]
 
 
 def _decimal(value: Any) -> str:

@@ -13,13 +13,20 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, zoom
 
 from qct.acquisition import KernelFamily
+from qct.phantom.artefacts import drift, leaned, starved
 from qct.phantom.model import Model
 from qct.phantom.space import Field, Stream, every_slice, stream
-from qct.phantom.spec import ChestSpec
+from qct.phantom.spec import Breath, ChestSpec
 from qct.volume import PADDING_HU, Volume
 
+NOISE_OF_NEXT_SCAN = 100_000
+"""Distance of the random streams of a person's scans."""
+
 FLOOR_HU = -1024
-"""Lowest value that is stored."""
+"""Lowest value that can be stored."""
+
+MIDDLE_MM = 24.0
+"""y of the middle of the image, reference mm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,40 +81,78 @@ class Image:
     vessel: npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class _View:
+    """Where the pixels of every slice lie in a (leaned) model."""
+
+    z_mm: Field
+    """Height of the slices over the model's lowest, mm."""
+    rows: Field
+    columns: Field
+    """Where rows and columns of pixels lie, in voxels of the model."""
+    axes_mm: npt.NDArray[np.float64]
+    origin_mm: npt.NDArray[np.float64]
+    """As in `Volume`."""
+
+
 def take_image(model: Model, spec: ChestSpec) -> Image:
     """Scan a model."""
-    step_z = spec.step_mm or spec.slice_mm
-    pixel = spec.fov_mm / spec.size
-    height = (model.grid.shape[0] - 1) * model.step_mm - spec.slice_mm
-    n_slices = int(height / step_z)
-    z_mm = spec.slice_mm / 2 + step_z * np.arange(n_slices)  # from the lowest slice of the model
-    origin = np.array(model.grid.origin) * model.scale
-    first_yx = np.array([24.0 * model.scale, 0.0]) - pixel * (spec.size - 1) / 2
-    rows, columns = (
-        (first_yx[k] + pixel * np.arange(spec.size) - origin[k + 1]) / model.step_mm for k in (0, 1)
-    )
-    shape = (n_slices, spec.size, spec.size)
+    if spec.tilt_deg:
+        model = leaned(model, float(np.tan(np.radians(spec.tilt_deg))), MIDDLE_MM)
+    view = _view(model, spec)
+    shape = (len(view.z_mm), spec.size, spec.size)
     noisy, clean = np.empty(shape, np.int16), np.empty(shape, np.int16)
     marks = np.empty((3, *shape), np.uint8)
     outside = _outside_circle(spec)
-    near = _nearest(rows, model.hu.shape[1]), _nearest(columns, model.hu.shape[2])
+    near = _nearest(view.rows, model.hu.shape[1]), _nearest(view.columns, model.hu.shape[2])
+    thick_mm = spec.slice_mm / float(np.cos(np.radians(spec.tilt_deg)))
 
     def scan(k: int) -> None:
-        z = float(z_mm[k])
-        image = _resample(_blurred(_slab(model, z, spec.slice_mm), model, spec), rows, columns)
-        clean[k] = _store(image, outside)
+        z = float(view.z_mm[k])
+        blurred = _blurred(_slab(model, z, thick_mm), model, spec)
+        image = _resample(blurred, view.rows, view.columns)
+        if spec.drift_hu:
+            image = image + drift(spec, k / len(view.z_mm))
+        clean[k] = _store(image, outside, spec.floor_hu)
         if spec.noise:
             image = image + _noise(image, spec, k)
-        noisy[k] = _store(image, outside)
+        if spec.streaks_hu:
+            image = image + starved(
+                image, spec, stream(spec.seed, Stream.STREAKS, _noise_index(spec, k))
+            )
+        noisy[k] = _store(image, outside, spec.floor_hu)
         level = round(z / model.step_mm)
         for mark, one in zip(marks, (model.labels, model.airway, model.vessel), strict=True):
             mark[k] = _pick(one[level], near)
 
-    every_slice(scan, n_slices)
-    lps = np.array([first_yx[1], first_yx[0], origin[0] + z_mm[0]])
-    axes = np.array([[0, 0, step_z], [0, pixel, 0], [pixel, 0, 0]], np.float64)
-    volume = Volume(noisy, axes, np.round(lps, 3))
-    return Image(volume, clean, *marks)
+    every_slice(scan, shape[0])
+    return Image(Volume(noisy, view.axes_mm, view.origin_mm), clean, *marks)
+
+
+def _view(model: Model, spec: ChestSpec) -> _View:
+    """Lay the slices through a model."""
+    step_z = spec.step_mm or spec.slice_mm
+    pixel = spec.fov_mm / spec.size
+    tilt = np.radians(spec.tilt_deg)
+    height = (model.grid.shape[0] - 1) * model.step_mm - spec.slice_mm
+    z_mm = spec.slice_mm / 2 + step_z * np.arange(int(height / step_z))
+    if spec.cut_base_mm:
+        lowest = int(np.flatnonzero(model.labels.any((1, 2)))[0]) * model.step_mm
+        z_mm = z_mm[z_mm >= lowest + spec.cut_base_mm]
+    origin = np.array(model.grid.origin) * model.scale
+    middle_yx = np.array([MIDDLE_MM * model.scale + spec.off_y_mm, spec.off_x_mm])
+    pixels_yx = np.array([pixel * np.cos(tilt), pixel])
+    first_yx = middle_yx - pixels_yx * (spec.size - 1) / 2
+    rows, columns = (
+        (first_yx[k] + pixels_yx[k] * np.arange(spec.size) - origin[k + 1]) / model.step_mm
+        for k in (0, 1)
+    )
+    lean = (first_yx[0] - MIDDLE_MM * model.scale) * np.tan(tilt)
+    lps = np.array([first_yx[1], first_yx[0], origin[0] + z_mm[0] + lean])
+    axes = np.array(
+        [[0, 0, step_z], [0, pixels_yx[0], pixel * np.sin(tilt)], [pixel, 0, 0]], np.float64
+    )
+    return _View(z_mm, rows, columns, axes, np.round(lps, 3))
 
 
 def _slab(model: Model, z_mm: float, thick_mm: float) -> Field:
@@ -163,13 +208,19 @@ def _pick(
 def _noise(image: Field, spec: ChestSpec, index: int) -> Field:
     """Draw the noise of one slice."""
     recon = RECONS[spec.kernel]
-    rng = stream(spec.seed, Stream.NOISE, index)
+    rng = stream(spec.seed, Stream.NOISE, _noise_index(spec, index))
     white = rng.standard_normal(image.shape, np.float32)
     narrow, wide = (gaussian_filter(white, one, mode="wrap", truncate=3) for one in recon.grain)
     grain = narrow - 0.8 * wide
     grain /= grain.std()
     sigma = recon.noise_hu * np.sqrt(100 / spec.exposure_mas / spec.slice_mm)
     return np.asarray(np.float32(sigma) * grain * _attenuation(image, spec), np.float32)
+
+
+def _noise_index(spec: ChestSpec, index: int) -> int:
+    """Return the number of a slice among all of a person's scans: no two have the same noise."""
+    scan = 2 * (spec.date - 1) + (spec.breath is Breath.EXPIRATION)
+    return index + NOISE_OF_NEXT_SCAN * scan
 
 
 def _attenuation(image: Field, spec: ChestSpec) -> Field:
@@ -188,8 +239,8 @@ def _outside_circle(spec: ChestSpec) -> npt.NDArray[np.bool_]:
     return np.asarray((away > spec.size / 2) & spec.circle)
 
 
-def _store(image: Field, outside: npt.NDArray[np.bool_]) -> npt.NDArray[np.int16]:
+def _store(image: Field, outside: npt.NDArray[np.bool_], floor_hu: int) -> npt.NDArray[np.int16]:
     """Round to what the scanner stores."""
-    stored = np.clip(np.rint(image), FLOOR_HU, 3071).astype(np.int16)
+    stored = np.clip(np.rint(image), floor_hu, 3071).astype(np.int16)
     stored[outside] = PADDING_HU
     return stored

@@ -35,6 +35,9 @@ from qct.regions import Side
 COARSE_MM = 2.5
 """Grid of the distance fields, reference mm."""
 
+ARMS_ROOM_MM = 80.0
+"""Added to either side for the arms, reference mm."""
+
 AIR_HU = -1000.0
 SKIN_HU, FAT_HU, MUSCLE_HU = 15.0, -102.0, 52.0
 MEDIASTINAL_FAT_HU = -88.0
@@ -105,12 +108,16 @@ class _Layers:
     texture: Field
     holes: tuple[Field, Field, Field]
     """How visible each fissure is; 0 is the edge of a gap."""
+    accessory: tuple[tuple[Field, Field], ...]
+    """Accessory fissures: left minor, right inferior; and how visible each is."""
 
 
 def build_model(spec: ChestSpec) -> Model:
     """Build the healthy chest of a spec, on its fine grid."""
-    shape = Shape.draw(spec.seed)
-    low, high = (-240.0, -128.0, -194.0), (122.0, 182.0, 194.0)
+    shape = thorax.person(spec)
+    more = spec.fat_mm + (ARMS_ROOM_MM if spec.arms_down else 0.0)
+    low = (-240.0, -128.0 - spec.fat_mm, -194.0 - more)
+    high = (122.0, 182.0 + spec.fat_mm, 194.0 + more)
     coarse = Grid.spanning(low, high, COARSE_MM)
     fields = thorax.make_fields(coarse, shape)
     lobes = lobes_on(fields)
@@ -129,6 +136,8 @@ def build_model(spec: ChestSpec) -> Model:
     airway, vessel = np.zeros((2, *hu.shape), np.uint8)
     model = Model(hu, labels, airway, vessel, fine, fields, scale, trees, shape)
     _draw_organs(model)
+    if spec.arms_down:
+        _draw_arms(model)
     _draw_trees(model, spec)
     return model
 
@@ -174,6 +183,7 @@ def _layers(spec: ChestSpec, fields: Fields) -> _Layers:
         streaks=smooth_noise(grid, 9, rng),
         texture=5 * fine + 6 * broad,
         holes=tuple(_gaps(f, spec.incomplete, fissures) for f in _with_lungs(fields)),  # type: ignore[arg-type]
+        accessory=thorax.accessory_fissures(grid) if spec.accessory else (),
     )
 
 
@@ -210,9 +220,10 @@ def _paint(
     read = Resampler(fields.grid, fine)
     hu = np.full(fine.shape, AIR_HU, np.float32)
     labels = np.zeros(fine.shape, np.uint8)
-    fat = Shape.draw(spec.seed).fat
+    fat = thorax.person(spec).fat
 
     def paint(z: int) -> None:
+        _paint_table(hu[z], fine, spec.fat_mm)
         _paint_body(hu[z], fields, layers, read, z, fat, fine)
         labels[z] = _paint_lungs(hu[z], fields, layers, read, z, fine, spec, scale)
 
@@ -224,8 +235,7 @@ def _paint_body(
     hu: Field, fields: Fields, layers: _Layers, read: Resampler, z: int, fat: float, fine: Grid
 ) -> None:
     soft = fine.step
-    _, y, x = fine.open()
-    _paint_table(hu, y[0], x[0], soft)
+    y = fine.open()[1]
     skin, cage = read.slice(fields.skin, z), read.slice(fields.cage, z)
     under, streaks = read.slice(fields.under, z), read.slice(layers.streaks, z)
     _blend(hu, skin, SKIN_HU, soft)
@@ -248,9 +258,11 @@ def _paint_body(
     _blend(hu, read.slice(fields.heart, z), HEART_HU, soft)
 
 
-def _paint_table(hu: Field, y: Field, x: Field, soft: float) -> None:
+def _paint_table(hu: Field, fine: Grid, lower: float) -> None:
     """Paint a curved shell with a light filling, and a thin mat on it."""
-    top = 136 - x * x / 1900
+    soft = fine.step
+    y, x = (line[0] for line in fine.open()[1:])
+    top = np.float32(136 + lower) - x * x / 1900
     under = np.maximum(top - y, y - (top + 22))
     _blend(hu, np.asarray(np.maximum(top - 9 - y, y - top), np.float32), -960.0, soft)
     _blend(hu, np.asarray(under, np.float32), TABLE_HU[0], soft)
@@ -288,11 +300,15 @@ def _paint_lungs(
     tissue = LUNG_HU + GRAVITY_HU_PER_MM * y + read.slice(layers.texture, z)
     shares = [read.slice(hole, z) for hole in layers.holes]
     on_right = right < left
-    sheets = (
+    sheets = [
         (oblique_l, shares[0], ~on_right),
         (oblique_r, shares[1], on_right),
         (minor, shares[2], on_right & (oblique_r > 0)),
-    )
+    ]
+    for (sheet, seen), where in zip(
+        layers.accessory, (~on_right & (oblique_l > 0), on_right & (oblique_r < 0)), strict=False
+    ):
+        sheets.append((read.slice(sheet, z), read.slice(seen, z), where))
     thick = spec.fissure_mm / scale
     for field, seen, where in sheets:
         there = np.clip(0.5 + seen / 0.25, 0, 1) * where
@@ -350,6 +366,19 @@ def _draw_organs(model: Model) -> None:
     _draw_outside(model, bones.scapulae(shape), 0.8 * bones.CORTEX_HU)
 
 
+def _draw_arms(model: Model) -> None:
+    outline = 172.0 + model.shape.fat - 10
+    for radius, value in (
+        (bones.ARM_MM, FAT_HU),
+        (bones.ARM_MM - 6, MUSCLE_HU),
+        (11.0, bones.CORTEX_HU),
+        (7.0, bones.MARROW_HU),
+    ):
+        limb = bones.arms(outline)
+        limb[:, 6:] = radius
+        draw(model, limb, value)
+
+
 def _draw_spine(model: Model) -> None:
     line = np.arange(-244.0, 130.0, 4.0)
     y = thorax.spine_y(line)
@@ -378,13 +407,27 @@ def _draw_trees(model: Model, spec: ChestSpec) -> None:
     airways = trees.airways
     seen = airways.segments[:, 7] * scale > SMALLEST_LUMEN_MM
     outer = with_walls(airways, scale, spec.wall)
-    draw(model, outer[seen], WALL_HU)
-    draw(model, airways.segments[seen], GAS_HU)
+    draw(model, as_drawn(outer[seen], model.grid.step), WALL_HU)
+    draw(model, as_drawn(airways.segments[seen], model.grid.step), GAS_HU)
     order = np.flatnonzero(seen)[::-1]  # the trachea last, so that its number stays
     small = 2 * airways.segments[order, 6:].mean(1) * scale < smallest_airway_mm(spec.voxel_mm)
     numbers = airways.generation[order] + np.uint8(1) + np.uint8(SMALL_AIRWAY) * small
     _mark(model, model.airway, outer[order], numbers.astype(np.uint8))
     model.vessel[model.airway > 0] = 0
+
+
+def as_drawn(segments: npt.NDArray[np.float64], soft: float) -> npt.NDArray[np.float64]:
+    """Return tubes a little narrower, so that drawn with an edge of width `soft` they have their area.
+
+    A disc whose share falls from 1 to 0 across that width holds ``pi (r^2 + soft^2 / 12)``. Those thinner than
+    the edge stay: they are drawn weaker, see `qct.kernels.draw.thin_share`.
+    """
+    narrow = segments.copy()
+    radius = segments[:, 6:]
+    narrow[:, 6:] = np.where(
+        radius < soft, radius, np.sqrt(np.maximum(radius**2 - soft**2 / 12, 0))
+    )
+    return narrow
 
 
 def _mark(

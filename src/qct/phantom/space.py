@@ -42,6 +42,7 @@ class Stream(IntEnum):
     HOLE_DENSITY = 11
     BULLAE = 12
     LESIONS = 13
+    STREAKS = 14
 
 
 def stream(seed: int, purpose: Stream, index: int = 0) -> np.random.Generator:

@@ -21,6 +21,13 @@ class Emphysema(StrEnum):
     """In one layer under the pleura."""
 
 
+class Breath(StrEnum):
+    """Levels of the breath."""
+
+    INSPIRATION = "inspiration"
+    EXPIRATION = "expiration"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChestSpec:
     """Settings of one digital chest. One spec makes one chest, to the last bit.
@@ -95,6 +102,24 @@ class ChestSpec:
     reticulation: float = 0.0
     """Share (0 to 1) of the subpleural lung that is thickened and ground-glass (interstitial disease)."""
 
+    breath: Breath = Breath.INSPIRATION
+    """Level of the breath; shares of low attenuation that are asked for hold in inspiration."""
+
+    exhale_mm: float = 45.0
+    """How much higher the diaphragm stands in expiration, mm."""
+
+    date: int = 1
+    """Which of the person's scans: every date is a study of its own, a year after the one before."""
+
+    accessory: bool = False
+    """Whether there are a left minor and a right inferior accessory fissure; they bound no lobe."""
+
+    fat_mm: float = 0.0
+    """Fat under the skin beyond the usual, mm."""
+
+    arms_down: bool = False
+    """Whether the arms lie beside the body."""
+
     missing_side: Side | None = None
     """Lung that has been taken out."""
 
@@ -119,6 +144,28 @@ class ChestSpec:
     exposure_mas: float = 100.0
     """Effective tube current-time product; noise goes with its inverse root."""
 
+    tilt_deg: float = 0.0
+    """Tilt of the gantry; positive where slices rise towards the back."""
+
+    off_x_mm: float = 0.0
+    off_y_mm: float = 0.0
+    """How far the middle of the image lies to the patient's left, and behind where it should be, mm."""
+
+    cut_base_mm: float = 0.0
+    """How much of the bases, upwards from the lowest lung, was not scanned, mm."""
+
+    motion_mm: float = 0.0
+    """How far the border of the heart moves while a slice is scanned, mm."""
+
+    drift_hu: float = 0.0
+    """Beam hardening: the middle reads so much too low, and base and top differ by as much, HU."""
+
+    streaks_hu: float = 0.0
+    """Streaks from side to side where little light comes through, one standard deviation, HU."""
+
+    floor_hu: int = -1024
+    """Lowest HU that is stored: -1024 or -1000."""
+
     noise: bool = True
     """Whether the image is noisy."""
 
@@ -134,6 +181,9 @@ class ChestSpec:
         if self.kernel not in (KernelFamily.SOFT, KernelFamily.STANDARD, KernelFamily.SHARP):
             msg = f"kernel = {self.kernel!r} is none of soft, standard, sharp"
             raise OptionError(msg, hint="Leave it out for standard.")
+        if self.floor_hu not in (-1024, -1000):
+            msg = f"floor_hu = {self.floor_hu} is neither -1024 nor -1000"
+            raise OptionError(msg, hint="Leave it out for -1024.")
         known = {lobe.key for lobe in LOBES}
         for key, percent in (self.laa_lobes or {}).items():
             if key not in known or not 0 <= percent <= LIMITS["laa"][1]:
@@ -160,6 +210,17 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "tumour_mm": (0, 80),
     "effusion_ml": (0, 1500),
     "honeycomb": (0, 1),
+    "exhale_mm": (5, 80),
+    "date": (1, 9),
+    "fat_mm": (0, 80),
+    "tilt_deg": (-30, 30),
+    "off_x_mm": (-120, 120),
+    "off_y_mm": (-120, 120),
+    "cut_base_mm": (0, 150),
+    "motion_mm": (0, 15),
+    "drift_hu": (0, 40),
+    "streaks_hu": (0, 300),
+    "floor_hu": (-1024, -1000),
     "fissure_mm": (0, 2),
     "incomplete": (0, 1),
     "n_nodules": (0, 50),
@@ -193,6 +254,7 @@ PRESETS: Mapping[str, Preset] = {
             "upper": 0.6,
             "cluster_d": 0.7,
             "lung_ml": 6800.0,
+            "fov_mm": 420.0,
             "incomplete": 0.3,
             "wall": 1.25,
             "n_bullae": 3,
@@ -204,7 +266,13 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "panlobular": Preset(
         "Holes all over, most at the base, as in alpha-1 antitrypsin deficiency.",
-        {"laa": 22.0, "upper": 0.5, "emphysema": Emphysema.PANLOBULAR, "lung_ml": 6300.0},
+        {
+            "laa": 22.0,
+            "upper": 0.5,
+            "emphysema": Emphysema.PANLOBULAR,
+            "lung_ml": 6300.0,
+            "fov_mm": 420.0,
+        },
     ),
     "one-lung": Preset("The left lung has been taken out.", {"missing_side": Side.LEFT}),
     "ild": Preset(
@@ -218,6 +286,7 @@ PRESETS: Mapping[str, Preset] = {
             "upper": 1.0,
             "cluster_d": 0.7,
             "lung_ml": 6500.0,
+            "fov_mm": 420.0,
             "incomplete": 0.0,
             "wall": 1.15,
         },

@@ -4,7 +4,7 @@ Proportions are those of a supine adult in full inspiration, drawn by hand; noth
 scan. Lengths are reference mm (see `qct.phantom.space`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from qct.phantom.space import (
     soft_min,
     stream,
 )
+from qct.phantom.spec import ChestSpec
 from qct.regions import Label, Side
 
 _HEIGHTS = (-240, -180, -140, -100, -60, -20, 20, 45, 65, 82, 95, 125)
@@ -78,6 +79,12 @@ class Shape:
             fat=float(rng.uniform(7, 15)),
             fissures=np.clip(rng.standard_normal((3, 8)), -1.8, 1.8),
         )
+
+
+def person(spec: ChestSpec) -> Shape:
+    """Return the person of a spec."""
+    shape = Shape.draw(spec.seed)
+    return replace(shape, fat=shape.fat + spec.fat_mm)
 
 
 def cage_at(z: Field | float, shape: Shape) -> tuple[Field, Field, Field]:
@@ -187,10 +194,10 @@ OESOPHAGUS: tuple[Tube, ...] = (
     ((-110, 10, 18), (-128, -4, 38), 7.5),
 )
 HILA: tuple[Tube, ...] = (
-    ((-12, 4, -22), (-30, 2, -40), 11),
-    ((-30, 2, -40), (-48, 6, -46), 10),
-    ((-10, 6, 28), (-24, 8, 42), 11),
-    ((-24, 8, 42), (-42, 10, 46), 10),
+    ((-18, 4, -20), (-34, 2, -37), 11),
+    ((-34, 2, -37), (-52, 6, -44), 10),
+    ((-20, 6, 26), (-34, 8, 40), 11),
+    ((-34, 8, 40), (-50, 10, 45), 10),
 )
 """Soft tissue around the bronchi and vessels where they enter the lungs."""
 
@@ -203,7 +210,7 @@ CENTRAL_TENDON: tuple[Tube, ...] = (
 """Where heart, gullet and fat pads lie on the diaphragm, and no lung comes between."""
 
 TRACHEA: Tube = ((135, -18, 0), (0, 2, 0), 8.6)
-MAIN_BRONCHI: tuple[Tube, ...] = (((0, 2, 0), (-12, 5, -22), 6.8), ((0, 2, 0), (-20, 8, 40), 6.2))
+MAIN_BRONCHI: tuple[Tube, ...] = (((0, 2, 0), (-19, 5, -19), 6.8), ((0, 2, 0), (-32, 8, 37), 6.2))
 
 
 def heart(grid: Grid, shape: Shape) -> Field:
@@ -350,6 +357,17 @@ def _fissure(
         + 1.6 * m[7] * np.sin(1.7 * phase + 1)
     )
     return np.asarray((z - height) / np.float32(np.hypot(1, slope)), np.float32)
+
+
+def accessory_fissures(grid: Grid) -> tuple[tuple[Field, Field], tuple[Field, Field]]:
+    """Return the left minor and the right inferior accessory fissure, and where each may be seen (positive)."""
+    z, y, x = grid.open()
+    minor = _fissure(grid, np.zeros(8), -20.0, 0.15, 75, bow=-7.0)
+    curved = x + 58 + np.float32(0.3) * (y - 20) + np.float32(0.004) * (y - 20) ** 2
+    inferior = np.asarray(curved / np.float32(np.hypot(1, 0.3)) + 0 * z, np.float32)
+    everywhere = np.full_like(minor, 9.0)
+    base = np.asarray(np.broadcast_to((-60 - z) / 10, inferior.shape), np.float32)
+    return (minor, everywhere), (inferior, base)
 
 
 def lobes_of(

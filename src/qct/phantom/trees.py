@@ -73,15 +73,15 @@ class Tree:
 
 
 LOBAR: Mapping[Label, tuple[Point, Point]] = {
-    Label.RIGHT_UPPER_LOBE: ((-12, 5, -22), (-8, 4, -38)),
-    Label.RIGHT_MIDDLE_LOBE: ((-40, 5, -34), (-50, -8, -46)),
-    Label.RIGHT_LOWER_LOBE: ((-40, 5, -34), (-56, 14, -44)),
-    Label.LEFT_UPPER_LOBE: ((-20, 8, 40), (-16, 0, 52)),
-    Label.LEFT_LOWER_LOBE: ((-20, 8, 40), (-42, 18, 50)),
+    Label.RIGHT_UPPER_LOBE: ((-19, 5, -19), (-13, 4, -37)),
+    Label.RIGHT_MIDDLE_LOBE: ((-46, 5, -31), (-56, -8, -44)),
+    Label.RIGHT_LOWER_LOBE: ((-46, 5, -31), (-61, 14, -41)),
+    Label.LEFT_UPPER_LOBE: ((-32, 8, 37), (-28, 0, 50)),
+    Label.LEFT_LOWER_LOBE: ((-32, 8, 37), (-52, 18, 46)),
 }
 """Where the bronchus of each lobe starts, and ends in its segmental bronchi."""
 
-INTERMEDIATE: tuple[Point, Point] = ((-12, 5, -22), (-40, 5, -34))
+INTERMEDIATE: tuple[Point, Point] = ((-19, 5, -19), (-46, 5, -31))
 """The bronchus between the right upper lobe's and the other two."""
 
 VEIN_ROOTS: Mapping[Label, Point] = {

@@ -101,10 +101,11 @@ Block = Plain | Slot
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """One drafted statement: the name of its rule, and its words."""
+    """One drafted statement: the name of its rule, its words, and the end of them that speaks of doubts."""
 
     key: str
     text: str
+    caveat: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

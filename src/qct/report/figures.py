@@ -12,6 +12,7 @@ from scipy import ndimage
 from qct.findings import Histogram, Projection, Surface, View
 from qct.regions import AIRWAY, DENSE, LEFT_LUNG, LOBES, REGIONS, RIGHT_LUNG, Label, Region
 from qct.report import canvas
+from qct.report.borders import Unseen, gaps
 from qct.report.wording import Wording
 
 WINDOW_LEVEL_HU, WINDOW_WIDTH_HU = -600, 1500
@@ -23,6 +24,28 @@ LOW_HU = -950
 LOW_COLOUR = "#e8112d"
 LOW_RAMP = ("#fff7ec", "#fdd49e", "#fc8d59", "#d7301f", "#7f0000")
 """From light to dark, so that grey print keeps the order (after ColorBrewer's OrRd)."""
+
+LOW_TICKS = (0, 5, 20, 45, 80)
+"""Percent on the colour scale, evenly spaced on it; one scale for all reports, so that maps compare."""
+
+SEEN_FROM: Mapping[str, str] = {
+    "laa950_coronal": "frontal",
+    "laa950_sagittal_right": "from the right",
+    "laa950_sagittal_left": "sagittal",
+    "lobes_front": "frontal",
+    "lobes_right": "from the right",
+    "lobes_left": "sagittal",
+}
+"""How the body lies in a picture."""
+
+SIDE_LETTERS: Mapping[str, tuple[str, str]] = {
+    "frontal": ("R", "L"),
+    "sagittal": ("A", "P"),
+    "from the right": ("P", "A"),
+}
+"""What is on the left, and what on the right of a picture."""
+
+NO_FISSURE: Unseen = frozenset()
 
 GAP = 12
 """Pixels between pictures."""
@@ -89,7 +112,9 @@ class _Panel:
         return self.left, self.top
 
 
-def draw_views(views: Sequence[View], say: Wording, *, marks_low: bool = True) -> bytes:
+def draw_views(
+    views: Sequence[View], say: Wording, *, marks_low: bool = True, dashed: Unseen = NO_FISSURE
+) -> bytes:
     """Draw the key images at one scale: lung window, named outlines, low attenuation; PNG."""
     rows = [[one for one in views if one.plane in planes] for planes in PICTURE_ROWS]
     rows = [row for row in rows if row]
@@ -97,39 +122,45 @@ def draw_views(views: Sequence[View], say: Wording, *, marks_low: bool = True) -
     page, panels = _laid_out(sizes, VIEWS_TALLEST)
     for panel, view in zip(panels, (one for row in rows for one in row), strict=True):
         page.paste(_painted(view, panel, marks_low=marks_low), panel.corner)
-        _outlines(page, panel, view.labels % DENSE, view.pixel_mm)
+        _outlines(page, panel, view.labels % DENSE, view.pixel_mm, dashed)
         _scale_bar(page, panel)
         _sides(page, panel, "sagittal" if view.plane == "sagittal" else "frontal", on_dark=True)
         _title(page, panel, say(f"views.{view.name}"))
     return canvas.png(page)
 
 
-def draw_projections(projections: Sequence[Projection], say: Wording) -> bytes:
-    """Draw maps of low attenuation along the line of sight with one colour scale; PNG."""
-    top = max((_top_percent(one) for one in projections), default=10.0)
-    projections = [_framed(one) for one in projections]
+def draw_projections(
+    projections: Sequence[Projection], say: Wording, *, dashed: Unseen = NO_FISSURE
+) -> bytes:
+    """Draw maps of low attenuation along the line of sight with the colour scale of every report; PNG.
+
+    A lung is shown as it is seen from its own side, as in `draw_surfaces`.
+    """
+    projections = [_framed(_from_outside(one)) for one in projections]
     sizes = [_size_mm(one.values, one.pixel_mm) for one in projections]
     share = 0.16 * sum(width for _, width in sizes)
     page, panels = _laid_out([[*sizes, (max(height for height, _ in sizes), share)]])
     steps = canvas.ramp(LOW_RAMP)
     for panel, one in zip(panels, projections, strict=False):
         known = np.isfinite(one.values)
-        level = np.clip(np.nan_to_num(one.values) / top, 0, 1) * 255
+        level = _share_of_scale(np.nan_to_num(one.values)) * 255
         colours = canvas.enlarged(steps[level.astype(np.uint8)], panel.size)
         region, edge = canvas.outline_of(known, panel.size)
         page.paste(colours, panel.corner, region)
         if one.labels is not None:
-            _lobe_borders(page, panel, one.labels % DENSE, region)
+            _lobe_borders(page, panel, one.labels % DENSE, region, dashed)
         page.paste(canvas.SOFT, panel.corner, edge)
         if one.labels is not None:
             _names(page, panel, one.labels % DENSE, one.pixel_mm, canvas.INK)
-        _sides(page, panel, "frontal" if "coronal" in one.name else "sagittal", on_dark=False)
+        _sides(page, panel, SEEN_FROM[one.name], on_dark=False)
         _title(page, panel, say(f"views.{one.name}"))
-    _colour_bar(page, panels[-1], steps, top, say)
+    _colour_bar(page, panels[-1], steps, say)
     return canvas.png(page)
 
 
-def draw_surfaces(surfaces: Sequence[Surface], say: Wording) -> bytes:
+def draw_surfaces(
+    surfaces: Sequence[Surface], say: Wording, *, dashed: Unseen = NO_FISSURE
+) -> bytes:
     """Draw the outside of the lobes in their colours, named; PNG."""
     page, panels = _laid_out([[_size_mm(one.shade, one.pixel_mm) for one in surfaces]])
     for panel, one in zip(panels, surfaces, strict=True):
@@ -140,7 +171,8 @@ def draw_surfaces(surfaces: Sequence[Surface], say: Wording) -> bytes:
                 mask, _ = canvas.outline_of(one.labels == label, panel.size)
                 colour = np.array(canvas.rgb(region.colour), np.float32)
                 page.paste(Image.fromarray((lit * colour).astype(np.uint8)), panel.corner, mask)
-        _outlines(page, panel, one.labels, one.pixel_mm, canvas.INK, SURFACE_POINTS)
+        _outlines(page, panel, one.labels, one.pixel_mm, dashed, canvas.INK, SURFACE_POINTS)
+        _sides(page, panel, SEEN_FROM[one.name], on_dark=False, points=SURFACE_POINTS)
         _title(page, panel, say(f"views.{one.name}"), SURFACE_POINTS)
     return canvas.png(page)
 
@@ -221,19 +253,26 @@ def _outlines(
     panel: _Panel,
     labels: npt.NDArray[np.uint8],
     pixel_mm: tuple[float, float],
+    dashed: Unseen,
     ink: str = "",
     points: float = 7.5,
 ) -> None:
     """Draw the border of every region in its colour (or in `ink`), and name the lobes."""
+    left_out = gaps(labels, panel.size, dashed)
     for label, region in LABELLED.items():
         if (labels == label).any():
             _, edge = canvas.outline_of(labels == label, panel.size)
+            edge = edge if left_out is None else ImageChops.subtract(edge, left_out)
             page.paste(ink or region.colour, panel.corner, edge)
     _names(page, panel, labels, pixel_mm, ink, points)
 
 
 def _lobe_borders(
-    page: Image.Image, panel: _Panel, labels: npt.NDArray[np.uint8], lung: Image.Image
+    page: Image.Image,
+    panel: _Panel,
+    labels: npt.NDArray[np.uint8],
+    lung: Image.Image,
+    dashed: Unseen,
 ) -> None:
     """Draw where lobe meets lobe inside the mask `lung`, and not the outside of the lung once more."""
     if not labels.any():
@@ -242,8 +281,10 @@ def _lobe_borders(
         labels == 0, return_distances=False, return_indices=True
     )
     spread = labels[tuple(nearest)]
+    left_out = gaps(spread, panel.size, dashed)
     for label in np.unique(spread):
         _, edge = canvas.outline_of(spread == label, panel.size)
+        edge = edge if left_out is None else ImageChops.subtract(edge, left_out)
         page.paste(canvas.INK, panel.corner, ImageChops.darker(edge, lung))
 
 
@@ -307,14 +348,16 @@ def _scale_bar(page: Image.Image, panel: _Panel) -> None:
     )
 
 
-def _sides(page: Image.Image, panel: _Panel, plane: str, *, on_dark: bool) -> None:
-    """Mark the sides: right and left of the patient; in a sagittal picture front and back."""
-    letters = ("A", "P") if plane == "sagittal" else ("R", "L")
-    for text, share in zip(letters, (0.03, 0.97), strict=True):
+def _sides(
+    page: Image.Image, panel: _Panel, plane: str, *, on_dark: bool, points: float = 7.0
+) -> None:
+    """Mark the sides of the patient: right and left, or front and back."""
+    for text, share in zip(SIDE_LETTERS[plane], (0.03, 0.97), strict=True):
         canvas.write(
             page,
             (panel.left + share * panel.width, panel.top + 8),
             text,
+            points=points,
             colour=canvas.WHITE if on_dark else canvas.INK,
             halo=canvas.BLACK if on_dark else "",
             anchor="ma",
@@ -323,7 +366,7 @@ def _sides(page: Image.Image, panel: _Panel, plane: str, *, on_dark: bool) -> No
 
 
 def _colour_bar(
-    page: Image.Image, panel: _Panel, steps: npt.NDArray[np.uint8], top: float, say: Wording
+    page: Image.Image, panel: _Panel, steps: npt.NDArray[np.uint8], say: Wording
 ) -> None:
     lines = say("words.low_axis").split("\n")
     left, upper = panel.left + 16, panel.top + 20 * len(lines) + 16
@@ -331,10 +374,10 @@ def _colour_bar(
     page.paste(Image.fromarray(steps[::-1, None]).resize((26, height)), (left, upper))
     pen = ImageDraw.Draw(page)
     pen.rectangle((left, upper, left + 26, upper + height), outline=canvas.SOFT)
-    for share in (0.0, 0.5, 1.0):
-        y = upper + height * (1 - share)
+    for percent in LOW_TICKS:
+        y = upper + height * (1 - float(_share_of_scale(np.array(percent))))
         pen.line((left + 26, y, left + 33, y), fill=canvas.INK, width=2)
-        canvas.write(page, (left + 40, y), f"{share * top:.0f} %", points=6.5, anchor="lm")
+        canvas.write(page, (left + 40, y), f"{percent} %", points=6.5, anchor="lm")
     for n, line in enumerate(lines):
         canvas.write(page, (left, panel.top + 20 * n), line, points=6.5)
 
@@ -346,11 +389,18 @@ def _framed(one: Projection) -> Projection:
     return replace(one, values=values, labels=labels)
 
 
-def _top_percent(one: Projection) -> float:
-    """End of the colour scale: what 99 % of the map stays under, in steps of 10, from 10 up."""
-    known = one.values[np.isfinite(one.values)]
-    highest = float(np.quantile(known, 0.99)) if known.size else 0.0
-    return float(min(max(10.0, 10.0 * np.ceil(highest / 10.0)), 100.0))
+def _from_outside(one: Projection) -> Projection:
+    """Turn the map of the right lung round: to who looks at it from the right, the front is on the right."""
+    if SEEN_FROM[one.name] != "from the right":
+        return one
+    labels = None if one.labels is None else one.labels[:, ::-1]
+    return replace(one, values=one.values[:, ::-1], labels=labels)
+
+
+def _share_of_scale(percent: _Array) -> _Array:
+    """Return where a share lies on the colour scale, 0 to 1; its square root, so that little is seen, too."""
+    share: _Array = np.sqrt(np.clip(percent / LOW_TICKS[-1], 0.0, 1.0))
+    return share
 
 
 # --- the histogram --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import isfinite
 from string import ascii_lowercase
 
-from qct.findings import Analysis, Change, Measured, Reference, Uncertainty
+from qct.findings import Analysis, Change, Measured, Point, Reference, Uncertainty
 from qct.flags import Flag, Status
 from qct.quantities import Quantity, quantities_of
 from qct.regions import Region
@@ -72,11 +72,11 @@ class Numbers:
         if one.status is Status.NOT_MEASURED:
             return self._say("words.not_measured")
         if one.status is Status.WITHHELD:
-            return f"{self._say('words.withheld')} {self._letters_of(one)}"
+            return f"{self._say('words.withheld')} {self._letters_of(one.flags)}"
         if one.value is None or not isfinite(one.value):
             return self._say("words.not_measured")
         parts = [self.bare(quantity, one.value) + self._error(region, quantity)]
-        parts += [self._letters_of(one)] if one.status is Status.CAVEAT else []
+        parts += [self._letters_of(one.flags)] if one.status is Status.CAVEAT else []
         return NO_BREAK_SPACE.join(parts)
 
     def phrase(self, region: str, quantity: str) -> str:
@@ -103,6 +103,10 @@ class Numbers:
             return self._say("changes.not_judged")
         return self._say.verdict(one.verdict)
 
+    def short(self, quantity: str) -> str:
+        """Return a quantity's name without operator and threshold."""
+        return self._say.label(self.row(quantity)).partition(" (")[0]
+
     def titled(self, quantity: str) -> str:
         """Return a quantity's name with its unit."""
         label, unit = self._say.label(self.row(quantity)), self.unit(quantity)
@@ -117,7 +121,8 @@ class Numbers:
         ]
         given = [one for one in rows if not one.refused]
         telling = [one for one in given if one.stands]
-        return next(iter((*telling, *given, *rows)), None)
+        refused = sorted(rows, key=lambda one: len(one.refused))  # the one that asks for least
+        return next(iter((*telling, *given, *refused)), None)
 
     def limits(self, usual: Reference) -> str:
         """Print what is usual, without its unit."""
@@ -154,6 +159,19 @@ class Numbers:
         rows = self._analysis.changes
         return next((one for one in rows if (one.region, one.quantity) == (region, quantity)), None)
 
+    def earlier(self, quantity: str, point: Point) -> str:
+        """Print a number of both lungs at an earlier date, with the letters of its doubts."""
+        if point.value is None:
+            return NONE
+        scans = (
+            one
+            for one in self._analysis.earlier
+            if (one.name, one.date) == (point.name, point.date)
+        )
+        doubts = next((one.doubts.get(quantity, frozenset()) for one in scans), frozenset())
+        shown = self.bare(quantity, point.value)
+        return f"{shown}{NO_BREAK_SPACE}{self._letters_of(doubts)}" if doubts else shown
+
     def difference(self, one: Change) -> str:
         """Print a difference with its sign, without its unit."""
         if one.difference is None:
@@ -169,7 +187,7 @@ class Numbers:
         )
         marks = (self._say("notes.marks", explained=explained),) if explained else ()
         errors = (self._say("notes.border_error"),) if self._has_errors else ()
-        return " ".join((*marks, *errors, *more))
+        return "\n".join((*marks, *errors, *more))
 
     def table(
         self, regions: tuple[Region, ...], quantities: tuple[str, ...], name: str, *more: str
@@ -196,9 +214,9 @@ class Numbers:
         self._has_errors = True
         return f" {self._amount(error)}"
 
-    def _letters_of(self, one: Measured) -> str:
+    def _letters_of(self, flags: frozenset[Flag]) -> str:
         """Return the letters of the reasons for a caveat or for withholding."""
-        reasons: list[Flag | None] = [flag for flag in Flag if flag in one.flags]
+        reasons: list[Flag | None] = [flag for flag in Flag if flag in flags]
         return ",".join(sorted(map(self._letter, reasons or [None])))
 
     def _letter(self, reason: Flag | None) -> str:

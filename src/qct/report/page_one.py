@@ -1,9 +1,10 @@
 """The first page: who, which CT, is it good enough, the main numbers, what they say, and where."""
 
-from qct.findings import Analysis, Change, Reference, Statement
+from qct.findings import Analysis, Reference, Statement
 from qct.flags import Flag, Status
 from qct.quantities import CLUSTER_EDGES_MM
 from qct.regions import LEFT_LUNG, RIGHT_LUNG, WHOLE_LUNG
+from qct.report.borders import unseen
 from qct.report.document import (
     Block,
     Box,
@@ -16,7 +17,15 @@ from qct.report.document import (
 )
 from qct.report.figures import draw_projections, draw_surfaces
 from qct.report.numbers import NONE, UNCONFIRMED, Numbers
-from qct.report.person import age_and_sex, earlier_in_words, given, series_in_words
+from qct.report.person import (
+    contrast_in_words,
+    earlier_in_words,
+    given,
+    inspiration_in_words,
+    measure,
+    person_in_words,
+    series_in_words,
+)
 from qct.report.signed import readable_name
 from qct.report.wording import Wording
 
@@ -52,12 +61,14 @@ def _who(analysis: Analysis, say: Wording) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str | None]] = [
         ("name", readable_name(patient.name) if patient.name else None),
         ("patient_id", patient.patient_id),
-        ("age_sex", age_and_sex(patient, say)),
+        ("age_sex", person_in_words(patient, say)),
         ("date", study.date),
         ("study", given(study.description)),
         ("accession", study.accession),
         ("referrer", given(order.referrer if order and order.referrer else study.referrer)),
         ("series", series_in_words(analysis, say)),
+        ("contrast", contrast_in_words(analysis, say)),
+        ("inspiration", inspiration_in_words(analysis, say)),
         ("earlier", earlier_in_words(analysis, say)),
     ]
     if order and order.question:
@@ -74,10 +85,18 @@ def _gate(analysis: Analysis, say: Wording) -> Box:
     more = len(reasons) - MOST_REASONS
     return Box(
         tones[verdict.overall],
-        say(f"verdict.{verdict.overall.value}"),
+        say(f"verdict.{verdict.overall.value}", what=_concerned(analysis, say)),
         reasons[:MOST_REASONS] or (say("none_found"),),
         say("verdict.more", n=more) if more > 0 else "",
     )
+
+
+def _concerned(analysis: Analysis, say: Wording) -> str:
+    """Name the main numbers of both lungs that are as doubtful as the verdict says."""
+    numbers = Numbers(analysis, say)
+    found = ((key, numbers.find(WHOLE_LUNG.key, key)) for key in HEADLINES)
+    keys = [key for key, one in found if one and one.status is analysis.verdict.overall]
+    return ", ".join(numbers.short(key) for key in keys)
 
 
 def _headlines(analysis: Analysis, say: Wording) -> Table:
@@ -94,36 +113,67 @@ def _headlines(analysis: Analysis, say: Wording) -> Table:
                 numbers.titled(key),
                 *(numbers.cell(side.key, key) for side in sides),
                 say("words.none") if usual is None or usual.refused else numbers.limits(usual),
-                say(f"stands.{usual.stands}") if usual and usual.stands else NONE,
+                say(f"stands.{usual.stands}")
+                if usual and usual.stands
+                else say("changes.not_judged"),
                 numbers.amount(least) if least else NONE,
-                *(_change(key, numbers, say) for _ in analysis.changes[:1]),
+                *_over_time(key, analysis, numbers),
             )
         )
     notes = [say("notes.usual", sources=_usual_in_words(numbers, say))]
     if unconfirmed:
         notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
     if analysis.changes:
-        notes.append(say("notes.change"))
-    last = (_since(analysis.changes[0], say),) if analysis.changes else ()
+        notes.append(_compared(analysis, say))
+    last = (_since(analysis), say("words.change")) if analysis.changes else ()
     header = (
         say("words.quantity"),
         *(say.region(side.key) for side in sides),
         *(say(f"words.{key}") for key in ("usual", "stands", "least_change")),
         *last,
     )
-    return Table(header, tuple(rows), numbers.notes(*notes), name=say("headings.headline"))
+    words = frozenset({len(header) - 1} if analysis.changes else ())
+    note = numbers.notes(*notes)
+    return Table(header, tuple(rows), note, words=words, name=say("headings.headline"))
 
 
-def _since(one: Change, say: Wording) -> str:
-    return say("words.change", since=one.points[0].date or one.points[0].name)
+def _since(analysis: Analysis) -> str:
+    baseline = analysis.changes[0].points[0]
+    return baseline.date or baseline.name
 
 
-def _change(key: str, numbers: Numbers, say: Wording) -> str:
-    """Print the difference from the baseline, and whether it counts."""
+def _over_time(key: str, analysis: Analysis, numbers: Numbers) -> tuple[str, ...]:
+    """Print the baseline with its doubts, and the difference from it, and whether that counts."""
+    if not analysis.changes:
+        return ()
     one = numbers.change(WHOLE_LUNG.key, key)
-    if one is None or one.difference is None:
-        return NONE
-    return f"{numbers.difference(one)}, {numbers.verdict(one)}"
+    if one is None:
+        return NONE, NONE
+    baseline = numbers.earlier(key, one.points[0])
+    if one.difference is None:
+        return baseline, numbers.verdict(one)
+    return baseline, f"{numbers.difference(one)}, {numbers.verdict(one)}"
+
+
+def _compared(analysis: Analysis, say: Wording) -> str:
+    """Say how the baseline was made, and what keeps its numbers from being compared."""
+    since = _since(analysis)
+    baseline = next((one for one in analysis.earlier if (one.date or one.name) == since), None)
+    known = (
+        baseline
+        and baseline.recon_kernel
+        and say("words.kernel_short", name=baseline.recon_kernel),
+        baseline and measure(baseline.slice_mm, "mm", say, 2),
+    )
+    made = ", ".join(part for part in known if part) or say("not_stated")
+    main = [
+        one
+        for one in analysis.changes
+        if one.region == WHOLE_LUNG.key and one.quantity in HEADLINES
+    ]
+    why = dict.fromkeys(one.why for one in main if one.difference is None and one.why)
+    alike = say("notes.unlike", why=say.refusal("; ".join(why))) if why else say("notes.alike")
+    return say("notes.baseline", since=since, made=made, alike=alike)
 
 
 def _usual_in_words(numbers: Numbers, say: Wording) -> str:
@@ -131,7 +181,7 @@ def _usual_in_words(numbers: Numbers, say: Wording) -> str:
     labels: dict[str, list[str]] = {}
     for key in HEADLINES:
         source = _source(numbers.usual(WHOLE_LUNG.key, key), say)
-        labels.setdefault(source, []).append(say.label(numbers.row(key)))
+        labels.setdefault(source, []).append(numbers.short(key))
     return "; ".join(f"{', '.join(named)}: {source}" for source, named in labels.items())
 
 
@@ -146,12 +196,10 @@ def _source(usual: Reference | None, say: Wording) -> str:
 def drafted_statements(analysis: Analysis, say: Wording) -> tuple[Drafted, ...]:
     """Put every statement into words."""
     numbers = Numbers(analysis, say)
-    return tuple(
-        Drafted(one.key, _in_words(one, analysis, numbers, say)) for one in analysis.statements
-    )
+    return tuple(_in_words(one, analysis, numbers, say) for one in analysis.statements)
 
 
-def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording) -> str:
+def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording) -> Drafted:
     filled: dict[str, object] = {}
     for n, (region, quantity) in enumerate(one.numbers, start=1):
         filled[f"value{n}"] = numbers.phrase(region, quantity)
@@ -166,7 +214,7 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
             unit = numbers.unit(quantity).replace("%", say("words.points"))
             filled["difference"] = f"{numbers.difference(change)} {unit}"
             filled["since"] = change.points[0].date or change.points[0].name
-            filled["reason"] = change.why
+            filled["reason"] = say.refusal(change.why)
         volume = numbers.change(region, "volume_ml")
         if volume is not None:
             filled["volume"] = f"{numbers.difference(volume)} {numbers.unit('volume_ml')}"
@@ -181,11 +229,12 @@ def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording
     filled["subject"] = say.subject(one.key).format(**filled)
     said = say(f"statements.{one.template}", **filled)
     caveats = numbers.caveats(one.numbers) if one.template != "withheld" else ""
-    return f"{said.removesuffix('.')}; {caveats}." if caveats else said
+    text = f"{said.removesuffix('.')}; {caveats}." if caveats else said
+    return Drafted(one.key, text, caveats)
 
 
 def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) -> Box:
-    items = tuple(one.text for one in drafted[:MOST_STATEMENTS])
+    items = _items(drafted[:MOST_STATEMENTS], say)
     if items and not analysis.changes:
         items = (*items, say("interpretation.no_earlier"))
     notes = [say("interpretation.never")]
@@ -199,12 +248,25 @@ def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) 
     )
 
 
+def _items(drafted: tuple[Drafted, ...], say: Wording) -> tuple[str, ...]:
+    """Return the statements for the eye: a caveat is spelt out once."""
+    items, told = [], set()
+    for one in drafted:
+        again = one.caveat in told
+        told.add(one.caveat)
+        short = say("words.same_caveat")
+        items.append(one.text.replace(one.caveat, short) if one.caveat and again else one.text)
+    return tuple(items)
+
+
 def _map(analysis: Analysis, say: Wording) -> list[Block]:
     """Show where low attenuation lies; only the lobes where this scan does not allow its number."""
+    dashed = unseen(analysis.segmentation.fissures)
+    more = f" {say('captions.dashed')}" if dashed else ""
     if analysis.projections and not analysis.withholds(WHOLE_LUNG.key, "laa950_percent"):
-        picture, caption = draw_projections(analysis.projections, say), say("captions.projection")
-        return [Figure("projections", picture, caption)]
+        picture = draw_projections(analysis.projections, say, dashed=dashed)
+        return [Figure("projections", picture, say("captions.projection") + more)]
     if analysis.surfaces:
-        picture = draw_surfaces(analysis.surfaces, say)
-        return [Figure("surfaces", picture, say("captions.surfaces_instead"))]
+        picture = draw_surfaces(analysis.surfaces, say, dashed=dashed)
+        return [Figure("surfaces", picture, say("captions.surfaces_instead") + more)]
     return []

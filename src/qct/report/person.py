@@ -5,6 +5,7 @@ from dataclasses import fields
 
 from qct.acquisition import Patient
 from qct.findings import Analysis
+from qct.flags import Flag
 from qct.order import Order
 from qct.report.signed import readable_name
 from qct.report.wording import NO_BREAK_SPACE, Wording
@@ -44,22 +45,26 @@ def identity(analysis: Analysis) -> str:
     return " · ".join(dict.fromkeys(part for part in known if part))
 
 
-def age_and_sex(patient: Patient, say: Wording) -> str | None:
-    """Return age and sex as far as they are known."""
-    sex = SEXES.get(patient.sex or "")
-    age = patient.age_years
+def person_in_words(patient: Patient, say: Wording) -> str | None:
+    """Return age, sex and height: what reference values ask for. What is not known is said to be so."""
+    sex, age = SEXES.get(patient.sex or ""), patient.age_years
+    height = measure(patient.height_m, "m", say, 2)
+    if not (sex or age or height):
+        return None
     known = (
-        None if age is None else say("words.years", value=f"{age:.0f}"),
-        say(f"words.{sex}") if sex else None,
+        say("words.age_unknown") if age is None else say("words.years", value=f"{age:.0f}"),
+        say(f"words.{sex}") if sex else say("words.sex_unknown"),
+        height,
     )
-    return ", ".join(part for part in known if part) or None
+    return ", ".join(part for part in known if part)
 
 
 def series_in_words(analysis: Analysis, say: Wording) -> str | None:
     """Return which series was measured, in one line."""
     made = analysis.scan.acquisition
     number = None if made.series_number is None else str(made.series_number)
-    kernel = made.recon_kernel and say("words.kernel_short", name=made.recon_kernel)
+    name = made.recon_kernel
+    kernel = say("words.kernel_short", name=name) if name else say("words.kernel_unnamed")
     known = (number, given(made.series_description), measure(made.slice_mm, "mm", say, 2), kernel)
     return ", ".join(part for part in known if part) or None
 
@@ -78,7 +83,6 @@ def patient_facts(analysis: Analysis, say: Wording) -> Rows:
     return facts(
         (
             ("birth_date", patient.birth_date),
-            ("height", measure(patient.height_m, "m", say, 2)),
             ("weight", measure(patient.weight_kg, "kg", say)),
             ("time", study.time),
             ("institution", given(study.institution)),
@@ -117,7 +121,6 @@ def technique(analysis: Analysis, say: Wording) -> Rows:
             ("kernel", _kernel(analysis, say)),
             ("slices", slices),
             ("pixel", pixel),
-            ("contrast", _contrast(analysis, say)),
             ("position", made.patient_position),
             ("calibration", _calibration(analysis, say)),
         ),
@@ -134,7 +137,8 @@ def _kernel(analysis: Analysis, say: Wording) -> str | None:
     return shown + (say("words.iterative") if made.is_iterative else "")
 
 
-def _contrast(analysis: Analysis, say: Wording) -> str | None:
+def contrast_in_words(analysis: Analysis, say: Wording) -> str | None:
+    """Return whether contrast medium was given, as far as the header tells."""
     made = analysis.scan.acquisition
     if made.has_contrast is None:
         return None
@@ -143,6 +147,15 @@ def _contrast(analysis: Analysis, say: Wording) -> str | None:
     if made.contrast_agent:
         return say("words.contrast_yes", agent=made.contrast_agent)
     return say("words.contrast_yes_unnamed")
+
+
+def inspiration_in_words(analysis: Analysis, say: Wording) -> str | None:
+    """Return how full the lungs are against what is predicted; None where nothing tells."""
+    if any(one.flag is Flag.EXPIRATION for one in analysis.verdict.reasons):
+        return say("words.in_doubt")
+    rows = (one for one in analysis.references if one.quantity == "volume_ml")
+    share = next((one.percent_predicted for one in rows if one.percent_predicted), None)
+    return None if share is None else say("words.of_tlc", value=f"{share:.0f}")
 
 
 def _calibration(analysis: Analysis, say: Wording) -> str | None:

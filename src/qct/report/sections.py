@@ -16,6 +16,7 @@ from qct.regions import (
     Fissure,
     Region,
 )
+from qct.report.borders import unseen
 from qct.report.document import Block, Bullets, Facts, Figure, Heading, Paragraph, Table
 from qct.report.figures import (
     WINDOW_LEVEL_HU,
@@ -130,7 +131,8 @@ def _images(analysis: Analysis, say: Wording) -> list[Block]:
         width=WINDOW_WIDTH_HU,
         low=say("captions.low_withheld" if withheld else "captions.low"),
     )
-    picture = draw_views(analysis.views, say, marks_low=not withheld)
+    dashed = unseen(analysis.segmentation.fissures)
+    picture = draw_views(analysis.views, say, marks_low=not withheld, dashed=dashed)
     return [Heading(say("headings.images")), Figure("views", picture, caption, 88)]
 
 
@@ -249,7 +251,9 @@ def _planning(analysis: Analysis, say: Wording) -> list[Block]:
     """Show what planning with valves asks for: lobes as candidates, their borders, their surface."""
     blocks: list[Block] = []
     if analysis.surfaces:
-        picture = draw_surfaces(analysis.surfaces, say)
+        picture = draw_surfaces(
+            analysis.surfaces, say, dashed=unseen(analysis.segmentation.fissures)
+        )
         caption = say("captions.surfaces", legend=_legend(say))
         blocks.append(Figure("surfaces", picture, caption, 80))
     fits = analysis.segmentation.fissures
@@ -329,9 +333,9 @@ def _trend(analysis: Analysis, say: Wording) -> list[Block]:
     days = (shown[0].points[k].date or shown[0].points[k].name for k in kept)
     keys = ("difference", "least_change", "verdict", "per_year")
     header = (say("words.quantity"), *days, *(say(f"words.{key}") for key in keys))
-    why = dict.fromkeys(one.why for one in shown if one.why)
+    why = dict.fromkeys(say.refusal(one.why) for one in shown if one.why)
     name = say("headings.trend")
-    note = " ".join((say("notes.change"), *why))
+    note = "\n".join((say("notes.change"), *why))
     words = frozenset({len(kept) + 3})
     return [Heading(name), Table(header, rows, note, words=words, name=name)]
 
@@ -408,7 +412,7 @@ def _uncertainties(analysis: Analysis, say: Wording) -> list[Block]:
     if unsure:
         notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
     words = frozenset({1, 3})
-    return [Heading(name), Table(header, rows, " ".join(notes), words=words, name=name)]
+    return [Heading(name), Table(header, rows, "\n".join(notes), words=words, name=name)]
 
 
 def _closing(analysis: Analysis, say: Wording) -> list[Block]:

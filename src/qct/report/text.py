@@ -67,4 +67,5 @@ def _table(table: Table) -> str:
             for x, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         lines.append("  ".join(cells).rstrip())
-    return "\n".join([*lines, fill(table.note, WIDTH)] if table.note else lines)
+    notes = (fill(line, WIDTH) for line in table.note.splitlines())
+    return "\n".join([*lines, *notes])

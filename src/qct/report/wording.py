@@ -73,9 +73,10 @@ class Wording:
     def label(self, row: Quantity) -> str:
         """Return what a quantity is called; operator, threshold and unit stay on one line."""
         label = self._named("labels", row.key, row.label)
-        if "(" in row.label and "(" not in label:  # the operator depends on the profile
+        if row.label.endswith(" HU)") and "(" not in label:  # the operator depends on the profile
             label += f" ({row.label.partition('(')[2]}"
-        return typeset(label)
+        to = self("words.range", lower="", upper="")  # as in "-600 to -250 HU"
+        return typeset(label.replace(" to ", to))
 
     def definition(self, row: Quantity) -> str:
         """Return what a quantity means."""
@@ -90,10 +91,11 @@ class Wording:
         return self(f"changes.{verdict.replace(' ', '_')}")
 
     def refusal(self, english: str) -> str:
-        """Return why a reference does not apply, word by word where the language has the words."""
-        for pattern, words in self._table.get("refusals", {}).items():
-            english = english.replace(pattern, words)
-        return english
+        """Return why a reference does not apply or scans are not compared, part by part."""
+        parts = self._table.get("refusals", {})
+        for pattern in sorted(parts, key=len, reverse=True):
+            english = english.replace(pattern, parts[pattern])
+        return typeset(english)
 
     def population(self, key: str, english: str) -> str:
         """Return who was measured for a reference value, or under which conditions a change was."""

@@ -65,6 +65,9 @@ NARROW_MM2 = 16.0
 GROWTH = 1.9
 """A layer of so many times the area that a branch may have counts as leaked."""
 
+CARINA_GROWTH = 2.6
+"""The same of the trachea: it has no lung around it to leak into, and its front swells before a wide carina."""
+
 SPARE_MM2 = 5.0
 """And so much more, because small fronts are counted in few voxels."""
 
@@ -159,7 +162,8 @@ class _Tracker:
 
     def _walk(self, walk: _Walk, index: int) -> list[_Walk]:
         """Follow one branch; return those that it divides into."""
-        reached = self._best(walk.seeds, walk.limit_mm2)
+        growth = CARINA_GROWTH if walk.parent < 0 else GROWTH
+        reached = self._best(walk.seeds, walk.limit_mm2, growth)
         walk.voxels, walk.layer = reached.voxels, reached.layer
         self.state.reshape(-1)[walk.voxels] = TAKEN
         self._seal(walk.voxels[walk.layer < walk.n_layers - 1])
@@ -188,16 +192,17 @@ class _Tracker:
         rim = np.clip(voxels[:, None] + around.reshape(-1), 0, self.hu.size - 1)
         self.state.reshape(-1)[rim] = TAKEN
 
-    def _best(self, seeds: Voxels, limit_mm2: float) -> _Reached:
+    def _best(self, seeds: Voxels, limit_mm2: float, growth: float) -> _Reached:
         """Walk with the most liberal depth that does not leak; the farthest of the leaking ones otherwise."""
         radius = float(np.sqrt(limit_mm2 / np.pi))
         rays = self._rays_of(REACH[0] * radius + REACH[1])
-        at_2mm, per_mm, most = WIDE_DEPTH_HU
-        wide = min(at_2mm + per_mm * (radius - 2), most)
+        most = (growth * limit_mm2 + SPARE_MM2) / self.voxel_mm2
+        at_2mm, per_mm, deepest = WIDE_DEPTH_HU
+        wide = min(at_2mm + per_mm * (radius - 2), deepest)
         depths = [depth for depth in DEPTHS_HU if depth >= self.least_depth_hu]
         best = None
         for depth in depths or DEPTHS_HU[-1:]:
-            reached = self._try(seeds, limit_mm2, rays, (depth, max(depth, wide)))
+            reached = self._try(seeds, limit_mm2, most, rays, (depth, max(depth, wide)))
             short = radius < NARROW_MM and reached.n_layers * self.step_mm < SHORT_MM
             leaked = reached.outcome == LEAKED or (reached.outcome == SPLIT and short)
             if not leaked and self._holds_air(reached):
@@ -225,11 +230,11 @@ class _Tracker:
         self,
         seeds: Voxels,
         limit_mm2: float,
+        most: float,
         rays: npt.NDArray[np.int64],
         depths_hu: tuple[float, float],
     ) -> _Reached:
-        """Walk once; the depths are those of walls close by, and anywhere along the rays."""
-        most = (GROWTH * limit_mm2 + SPARE_MM2) / self.voxel_mm2
+        """Walk once, `most` voxels to a layer; the depths are those of walls close by, and along whole rays."""
         walls = (depths_hu[1], WALLED_SHARE * N_RAYS)
         near = (depths_hu[0], np.ceil(NEAR_MM / min(self.spacing_mm)))
         rules = np.array(

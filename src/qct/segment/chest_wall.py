@@ -148,9 +148,10 @@ def find_chest_wall(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float)
     bone = (blocks.hu > BONE_ABOVE_HU).astype(np.uint8)
     first, last, wall = march_rays(sides, bone, centres, directions, own, n_steps)
     face = _rib_face(wall, blocks.spacing_mm[0], n_steps)
+    _keep_out_of_shoulders(face, sides, blocks.spacing_mm[0], n_steps)
     pleura = np.where(face < n_steps, face - round(PLEURA_MM / STEP_MM), -1).astype(np.int16)
     border = _smoothed(first, ndimage.grey_opening, blocks.spacing_mm[0])
-    outer = _smoothed(last, ndimage.grey_closing, blocks.spacing_mm[0])
+    outer = _closed(last, blocks.spacing_mm[0])
     dented = (outer - last) * STEP_MM >= DENT_MM
     return ChestWall(first, last, border, pleura, dented, centres, directions, own)
 
@@ -179,6 +180,21 @@ def _rib_face(wall: npt.NDArray[np.int16], slice_mm: float, nothing: int) -> npt
     return np.where(rests, face, nothing).astype(np.int16)
 
 
+def _keep_out_of_shoulders(
+    face: npt.NDArray[np.int16], sides: npt.NDArray[np.uint8], slice_mm: float, nothing: int
+) -> None:
+    """Let the cage only narrow from half the height of the lungs up, in place.
+
+    Beside the apices rays pass between the ribs and meet shoulder blade, collar bone and arm, further out.
+    """
+    rows = np.flatnonzero(sides.any(axis=(1, 2)))
+    half = int(rows[0] + rows[-1]) // 2
+    upper = face[half:]
+    calm = ndimage.median_filter(upper, (_odd(RIB_PITCH_MM / slice_mm), 1), mode="nearest")
+    widest = np.minimum.accumulate(calm, axis=0) + np.int16(NEAR_MM / STEP_MM)
+    upper[(upper > widest) & (upper < nothing)] = nothing
+
+
 def _smoothed(
     depth: npt.NDArray[np.int16], smooth: Callable[..., Any], slice_mm: float
 ) -> npt.NDArray[np.int16]:
@@ -194,6 +210,13 @@ def _smoothed(
         around = smooth(depth[:, side], (1, BULGE_RAYS), mode="nearest")
         smoothed[:, side] = np.maximum(along, around)
     return smoothed
+
+
+def _closed(last: npt.NDArray[np.int16], slice_mm: float) -> npt.NDArray[np.int16]:
+    """Close the outer face of aerated lung over narrow dents; beyond the image there is no lung."""
+    room = _odd(BULGE_MM / slice_mm)
+    padded = np.pad(last, ((room, room), (0, 0)), constant_values=-1)
+    return _smoothed(padded, ndimage.grey_closing, slice_mm)[room:-room]
 
 
 def _odd(size: float) -> int:

@@ -18,8 +18,8 @@ from qct.report.document import (
     Paragraph,
     Table,
 )
-from qct.validate.figures import bland_altman, error_against_truth
-from qct.validate.judge import Outcome
+from qct.validate.figures import acquisition_effects, bland_altman, error_against_truth
+from qct.validate.judge import Outcome, load_limits
 from qct.validate.run import Validation
 
 LUNGS = ("whole_lung", "right_lung", "left_lung")
@@ -48,7 +48,13 @@ def acceptance_document(validation: Validation) -> Document:
         watermark="",
         footer=f"qct {validation.installation.get('qct', '')}",
         identity=f"{validation.kind} validation, {validation.started:%Y-%m-%d %H:%M %z}",
-        blocks=(*_summary(validation), *_plots(validation), *_details(validation), *_signature()),
+        blocks=(
+            *_summary(validation),
+            *_plots(validation),
+            *_effects(validation),
+            *_details(validation),
+            *_signature(),
+        ),
     )
 
 
@@ -125,6 +131,19 @@ def _cells(one: Outcome) -> tuple[str, ...]:
         _limit(one),
         WORD[one.passed],
     )
+
+
+def _effects(validation: Validation) -> tuple[Block, ...]:
+    drawn = acquisition_effects(validation.rows, load_limits()["published"])
+    if drawn is None:
+        return ()
+    sources = sorted({one["source"] for one in load_limits()["published"]})
+    told = (
+        "What kernel, thickness and dose do to LAA-950: every region of a digital person against itself with "
+        "the standard kernel and thin slices; stars are means of patients "
+        f"({', '.join(sources)} in docs/references.md)."
+    )
+    return (Heading("Kernel and slice thickness"), Figure("acquisition_effects", drawn, told))
 
 
 def _plots(validation: Validation) -> tuple[Block, ...]:

@@ -1,12 +1,12 @@
 """Plots of an acceptance report, as PNG."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import Any
 
 from qct.quantities import QUANTITIES, UNIT_WORDS
-from qct.validate.cases import JUDGED
+from qct.validate.cases import EFFECT, JUDGED
 from qct.validate.judge import Row, error
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#56636f"
@@ -23,6 +23,63 @@ def error_against_truth(
 ) -> bytes:
     """Draw the error against the truth, every case a point; effects of acquisition in orange."""
     return _panels(rows, plots, against_mean=False)
+
+
+COLOURS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#000000")
+"""One per acquisition."""
+
+
+def acquisition_effects(
+    rows: Sequence[Row], published: Sequence[Mapping[str, Any]]
+) -> bytes | None:
+    """Draw by how much an acquisition moves LAA-950, against what it is at the usual one.
+
+    Every region of every person is a point (the noisy image inside the true regions, so that nothing but the
+    image differs), the published means of patients are stars. None without a person with both.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    moved = effects_of(rows)
+    if not moved:
+        return None
+    figure = Figure(figsize=(9.0, 3.4), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    colours = dict(zip(moved, COLOURS, strict=False))
+    for name, points in moved.items():
+        x, y = zip(*points, strict=True)
+        axis.scatter(x, y, s=14, alpha=0.7, color=colours.get(name, GREY), label=name)
+    for one in published:
+        by = one["to_percent"] - one["from_percent"]
+        colour = colours.get(one["name"], GREY)
+        axis.scatter(one["from_percent"], by, s=130, marker="*", color=colour, edgecolor="black")
+        axis.annotate(one["name"], (one["from_percent"], by), (7, 3), textcoords="offset points")
+    axis.axhline(0, color=GREY, lw=0.6)
+    axis.set_xlabel("LAA-950 with the standard kernel, thin slices, 100 mAs, %", fontsize=8)
+    axis.set_ylabel("change, points", fontsize=8)
+    axis.tick_params(labelsize=7)
+    axis.legend(fontsize=7)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def effects_of(rows: Sequence[Row]) -> dict[str, list[tuple[float, float]]]:
+    """Return, by acquisition, (LAA-950 at the usual one, change) of every region of every person."""
+    known = {
+        (row.case, row.region): row.truth["imaged"]
+        for row in rows
+        if row.quantity == "laa950_percent" and "imaged" in row.truth
+    }
+    people = {row.case: row.person for row in rows if row.purpose == EFFECT}
+    moved: dict[str, list[tuple[float, float]]] = {}
+    for (case, region), percent in known.items():
+        usual = known.get((people.get(case, ""), region))
+        if usual is not None:
+            name = case.removeprefix(f"{people[case]}, ")
+            moved.setdefault(name, []).append((usual, percent - usual))
+    return moved
 
 
 def _panels(

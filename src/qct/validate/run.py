@@ -115,7 +115,7 @@ def compare(case: Case, chest: Chest, analysis: Analysis) -> list[Row]:
             for which, regions in truths.items()
             if one.quantity in regions.get(one.region, {})
         }
-        known |= _airway_truth(one.quantity, chest.truth["airways"])
+        known |= _airway_truth(one.quantity, chest.truth.get("airways", {}))
         if known:
             rows.append(
                 Row(
@@ -134,6 +134,8 @@ def compare(case: Case, chest: Chest, analysis: Analysis) -> list[Row]:
 
 def _airway_truth(quantity: str, airways: Mapping[str, Any]) -> dict[str, float]:
     """Return what the tree says of a number of the airways."""
+    if not airways:
+        return {}
     if quantity == "pi10_mm":
         return {"model": airways["pi10_mm"]}
     name = quantity.removeprefix("segmental_")
