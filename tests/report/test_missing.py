@@ -181,7 +181,7 @@ def test_the_baseline_stands_with_its_doubts_and_how_it_was_made():
     assert table.header[-2:] == ("2021-05-02", "Change")
     (row,) = (row for row in table.rows if row[0].startswith("LAA-950"))
     assert row[-2:] == ("8.1\N{NO-BREAK SPACE}a", "+4.2, changed")
-    assert "a image noise" in table.note
+    assert "a: image noise" in table.note
     assert (
         "Compared with 2021-05-02 (kernel B31f, 1.50\N{NO-BREAK SPACE}mm): made alike" in table.note
     )

@@ -155,7 +155,7 @@ def test_a_doubtful_number_is_marked_and_its_reason_stands_under_the_table(statu
     table = next(b for b in document.flat() if isinstance(b, Table) and len(b.header) > 8)
     column = table.header.index(next(cell for cell in table.header if cell.startswith("LAA-950")))
     assert all(row[column].endswith("a,b") for row in table.rows)
-    assert "a thick slices; b sharp kernel" in table.note
+    assert "a: thick slices; b: sharp kernel" in table.note
 
 
 def test_every_flag_view_and_projection_has_its_words():

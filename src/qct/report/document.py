@@ -70,6 +70,8 @@ class Figure:
     width_percent: int = 100
     alternative: str = ""
     """What it shows, for who cannot see it; the caption if empty."""
+    least_percent: int = 70
+    """What a page with too little room may make of its width before it goes to the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ class Numbers:
     def notes(self, *more: str) -> str:
         """Explain every letter that was set; then `more`."""
         explained = "; ".join(
-            f"{letter} {self._say(f'flags.{flag.key}' if flag else 'notes.unknown')}"
+            f"{letter}: {self._say(f'flags.{flag.key}' if flag else 'notes.unknown')}"
             for flag, letter in self._letters.items()
         )
         marks = (self._say("notes.marks", explained=explained),) if explained else ()

@@ -37,6 +37,9 @@ MOST_REASONS = 4
 
 MOST_STATEMENTS = 6
 
+LEAST_PERCENT = 40
+"""The map may shrink that far to stay on page one."""
+
 
 def page_one(analysis: Analysis, drafted: tuple[Drafted, ...], say: Wording) -> list[Block]:
     """Return the blocks of the first page; they fit on one page of paper."""
@@ -265,8 +268,10 @@ def _map(analysis: Analysis, say: Wording) -> list[Block]:
     more = f" {say('captions.dashed')}" if dashed else ""
     if analysis.projections and not analysis.withholds(WHOLE_LUNG.key, "laa950_percent"):
         picture = draw_projections(analysis.projections, say, dashed=dashed)
-        return [Figure("projections", picture, say("captions.projection") + more)]
+        caption = say("captions.projection") + more
+        return [Figure("projections", picture, caption, least_percent=LEAST_PERCENT)]
     if analysis.surfaces:
         picture = draw_surfaces(analysis.surfaces, say, dashed=dashed)
-        return [Figure("surfaces", picture, say("captions.surfaces_instead") + more)]
+        caption = say("captions.surfaces_instead") + more
+        return [Figure("surfaces", picture, caption, least_percent=LEAST_PERCENT)]
     return []

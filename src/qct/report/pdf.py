@@ -60,6 +60,7 @@ def _plain(block: Block, folder: Path) -> dict[str, Any]:
             "caption": block.caption,
             "alternative": block.alternative,
             "width": block.width_percent,
+            "least": block.least_percent,
         }
     values |= asdict(block)
     if isinstance(block, Table):
