@@ -38,6 +38,9 @@ LAST_FIRST = (
 
 MOST_HELPERS = 3
 
+_helpers: list["subprocess.Popen[bytes]"] = []
+"""Those that were started: nobody waits for them, and Python would complain of one that is let go."""
+
 
 def compile_beside(most_threads: int = 0) -> None:
     """Start helpers if this machine has not compiled these kernels yet and has cores to spare.
@@ -59,12 +62,13 @@ def compile_beside(most_threads: int = 0) -> None:
     for part in range(helpers):
         command = [sys.executable, "-m", __name__, str(part), str(helpers), str(os.getpid())]
         with suppress(OSError):  # it only takes longer
-            subprocess.Popen(
+            helper = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
+            _helpers.append(helper)
 
 
 def compile_declared(part: int = 0, parts: int = 1, parent: int | None = None) -> bool:
