@@ -70,10 +70,12 @@ def test_a_sharp_kernel_withholds_low_attenuation_and_leaves_the_volume():
     assert statuses(numbers, quantities=(*LOW, "perc15_hu")) == {Status.WITHHELD}
     assert numbers["whole_lung", "volume_ml"].status is Status.REPORTED
     assert numbers["whole_lung", "mean_hu"].value == 10.0
-    reason, for_airways = verdict.reasons
+    reason, for_airways, for_vessels = verdict.reasons
     assert (reason.flag, reason.source) == (Flag.SHARP_KERNEL, "gierada2010")
     assert "B70f" in reason.says
     assert (for_airways.flag, for_airways.weight) == (Flag.SHARP_KERNEL, Weight.WITHHOLD)
+    assert (for_vessels.flag, for_vessels.weight) == (Flag.SHARP_KERNEL, Weight.CAVEAT)
+    assert numbers["whole_lung", "bv5_ml"].status is Status.CAVEAT
     assert statuses(numbers, "airway", ("pi10_mm", "segmental_wall_mm")) == {Status.WITHHELD}
     assert numbers["airway", "segmental_lumen_mm"].status is Status.CAVEAT
 
@@ -243,6 +245,28 @@ def test_reasons_come_worst_first_and_once():
     assert len(set(verdict.reasons)) == len(verdict.reasons)
 
 
+@pytest.mark.parametrize(
+    ("slice_mm", "total", "small"),
+    [
+        (1.5, Status.REPORTED, Status.REPORTED),
+        (2.0, Status.REPORTED, Status.CAVEAT),
+        (2.5, Status.CAVEAT, Status.WITHHELD),
+        (5.0, Status.WITHHELD, Status.WITHHELD),
+    ],
+)
+def test_small_vessels_need_thinner_slices_than_all_vessels(slice_mm, total, small):
+    numbers = judged(scan(slice_mm=slice_mm))[1]
+    assert numbers["whole_lung", "total_vessel_volume_ml"].status is total
+    assert numbers["whole_lung", "bv5_ml"].status is small
+    assert numbers["whole_lung", "bv5_share_percent"].status is small
+
+
+def test_vessels_of_a_lung_that_was_not_imaged_whole_keep_their_share_only():
+    numbers = judged(scan(flags=frozenset({Flag.TRUNCATED_LUNG})))[1]
+    assert numbers["whole_lung", "bv5_ml"].status is Status.WITHHELD
+    assert numbers["whole_lung", "bv5_share_percent"].status is Status.CAVEAT
+
+
 def test_pi10_needs_ten_airways_and_a_line():
     def with_line(n_airways, r_squared):
         values = {"pi10_airways": n_airways, "pi10_r_squared": r_squared, "pi10_mm": 2.5}
@@ -348,7 +372,7 @@ def test_a_verdict_is_foreseen_from_the_header():
     assert outlook.overall is Status.WITHHELD
     assert outlook.statuses["laa950_percent"] is Status.WITHHELD
     assert outlook.statuses["volume_ml"] is Status.REPORTED
-    assert [reason.flag for reason in outlook.reasons] == [Flag.SHARP_KERNEL]
+    assert {reason.flag for reason in outlook.reasons} == {Flag.SHARP_KERNEL}
     assert foresee(GOOD, Study(), 1.0).overall is Status.REPORTED
 
 
