@@ -91,6 +91,18 @@ def test_the_origin_of_the_scan_changes_nothing(drawn, divided):
     np.testing.assert_array_equal(moved.labels, divided.labels)
 
 
+def test_a_tilted_gantry_changes_no_lobe(drawn, divided):
+    def tilted(array, fill):
+        room = np.pad(array, ((0, 0), (0, 50), (0, 0)), constant_values=fill)
+        return np.stack([np.roll(one, round(0.35 * z), axis=0) for z, one in enumerate(room)])
+
+    axes_mm = drawn.volume.axes_mm + np.array([[0, -0.35, 0], [0, 0, 0], [0, 0, 0]])
+    volume = Volume(tilted(drawn.volume.hu, -1000), axes_mm, np.zeros(3))
+    lobes = divide_lobes(volume, tilted(drawn.lungs, 0), prior=geometric_prior())
+    truth = tilted(divided.labels, 0)
+    assert all(dice(lobes.labels, truth, lobe) > 0.99 for lobe in LOBES)
+
+
 def test_cutting_away_what_is_not_lung_changes_nothing(drawn, divided):
     cut = np.s_[6:-4, 5:-3, 4:-2]
     volume = Volume.from_spacing(drawn.volume.hu[cut], (1.0, 1.0, 1.0))

@@ -7,7 +7,7 @@ so it takes about a second per lung.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cc3d
@@ -32,6 +32,7 @@ from qct.segment.morphology import bounding_box
 from qct.segment.prior import FISSURES_OF, Prior, SidePrior, default_prior, size_features
 from qct.segment.surfaces import LATTICE_STEP_MM, Surface
 from qct.segment.trust import FLAGS_OF_SUPPORT
+from qct.segment.upright import stand_upright
 from qct.volume import Volume
 
 METHOD = "fissure surfaces 2"
@@ -141,6 +142,11 @@ def divide_lobes(
     if lungs.shape != volume.shape:
         raise ValueError(f"lungs {lungs.shape} are not on the grid {volume.shape}")
     prior = default_prior() if prior is None else prior
+
+    upright = stand_upright(volume, lungs)
+    if upright is not None:
+        lobes = divide_lobes(upright.volume, upright.labels, prior=prior, progress=progress)
+        return replace(lobes, labels=upright.back(lobes.labels, lungs))
 
     labels = lungs.copy()
     found = _find_lungs(volume, lungs)
