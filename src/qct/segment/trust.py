@@ -78,10 +78,11 @@ AVERAGE_ERROR = {
 (`benchmarks/lobes_prior.py`)."""
 
 
-ERROR_FALLS_WITH = 0.2
+ERROR_FALLS_WITH = 0.25
 """Coverage by which the error falls to a third of the way from average to followed: what is seen holds the
 rest. Held-out real shapes that are revealed in part are better (1.8, 1.1, 0.8, 0.4 mm of net offset at 15, 30,
-50 and 75 %), but what is followed in images is not all true: digital chests give 1.7 mm at 50 %."""
+50 and 75 %), but what is followed in images is not all true: digital chests give 1.7 mm at 50 %,
+and the horizontal fissure that is marked on a scan about 2.5."""
 
 
 @dataclass(frozen=True)
