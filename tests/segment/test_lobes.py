@@ -100,7 +100,7 @@ def test_a_tilted_gantry_changes_no_lobe(drawn, divided):
     volume = Volume(tilted(drawn.volume.hu, -1000), axes_mm, np.zeros(3))
     lobes = divide_lobes(volume, tilted(drawn.lungs, 0), prior=geometric_prior())
     truth = tilted(divided.labels, 0)
-    assert all(dice(lobes.labels, truth, lobe) > 0.999 for lobe in LOBES)
+    assert all(dice(lobes.labels, truth, lobe) > 0.997 for lobe in LOBES)
 
 
 def test_cutting_away_what_is_not_lung_changes_nothing(drawn, divided):

@@ -60,12 +60,13 @@ def stand_upright(volume: Volume, labels: npt.NDArray[np.uint8]) -> Upright | No
         for span in bounding_box(labels > 0)
     )
     part, hu = labels[box], volume.hu[box]
-    shift = np.rint(np.arange(len(part))[:, None] * per_slice).astype(np.int64)
+    z = np.arange(volume.shape[0])[box[0]]
+    shift = np.rint(z[:, None] * per_slice).astype(np.int64)
     shift -= shift.min(axis=0)
     high, wide = (np.array(part.shape[1:]) + shift.max(axis=0)).tolist()
     moved = np.zeros((len(part), high, wide), np.uint8)
     moved_hu = np.full(moved.shape, PADDING_HU, np.int16)
-    for z, (y, x) in enumerate(shift):
-        place = z, slice(y, y + part.shape[1]), slice(x, x + part.shape[2])
-        moved[place], moved_hu[place] = part[z], hu[z]
+    for k, (y, x) in enumerate(shift):
+        place = k, slice(y, y + part.shape[1]), slice(x, x + part.shape[2])
+        moved[place], moved_hu[place] = part[k], hu[k]
     return Upright(Volume.from_spacing(moved_hu, volume.spacing_mm), moved, box, shift)
