@@ -78,10 +78,19 @@ def analyze(
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads
-    from qct.measure import Extras, calibrate, measure, measure_airways, normalised, standard_errors
+    from qct.measure import (
+        Extras,
+        calibrate,
+        measure,
+        measure_airways,
+        measure_vessels,
+        normalised,
+        standard_errors,
+    )
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
+    from qct.segment.vessels import find_vessels
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
@@ -95,6 +104,9 @@ def analyze(
             order.check_patient(scan.patient.patient_id)
     with clock.stage("segment", "segmenting") as told:
         segmentation = _segmented(scan, options, labels, lungs, told)
+        vessels = find_vessels(scan.volume, segmentation.labels)
+        found = {} if vessels is None else {"vessels": vessels.method}
+        segmentation = replace(segmentation, method={**segmentation.method, **found})
     with clock.stage("measure", "measuring") as told:
         counted = measure(
             scan.volume,
@@ -107,7 +119,7 @@ def analyze(
         airways = measure_airways(
             scan.volume, segmentation.airways, slice_mm=scan.acquisition.slice_mm
         )
-        numbers = counted.measured + airways.measured
+        numbers = counted.measured + airways.measured + measure_vessels(vessels)
         if options.normalise:
             numbers += normalised(scan.volume, segmentation.labels, profile=options.profile)
         calibration_hu = calibrate(scan.volume, segmentation.labels)
@@ -134,7 +146,7 @@ def analyze(
         software=_software(),
         timings_s=clock.timings_s,
         references=usual,
-        uncertainties=uncertainties(measured, errors),
+        uncertainties=uncertainties(measured, errors, segmentation.volume_errors_ml),
         surfaces=surfaces,
         statements=draft(measured, usual),
         order=order,

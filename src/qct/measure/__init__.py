@@ -6,6 +6,7 @@ from qct.measure.density import Extras, density_of
 from qct.measure.lungs import Measurements, measure
 from qct.measure.noise import standard_errors
 from qct.measure.normalised import normalised
+from qct.measure.vessels import measure_vessels
 
 __all__ = [
     "AirwaySizes",
@@ -15,6 +16,7 @@ __all__ = [
     "density_of",
     "measure",
     "measure_airways",
+    "measure_vessels",
     "normalised",
     "standard_errors",
 ]
