@@ -78,7 +78,15 @@ def analyze(
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads
-    from qct.measure import Extras, calibrate, measure, measure_airways, normalised, standard_errors
+    from qct.measure import (
+        Extras,
+        calibrate,
+        measure,
+        measure_airways,
+        measure_noise,
+        normalised,
+        standard_errors,
+    )
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
@@ -110,8 +118,9 @@ def analyze(
         numbers = counted.measured + airways.measured
         if options.normalise:
             numbers += normalised(scan.volume, segmentation.labels, profile=options.profile)
-        calibration_hu = calibrate(scan.volume, segmentation.labels)
-        errors = standard_errors(scan.volume, segmentation.labels, counted.histograms)
+        noise = measure_noise(scan.volume, segmentation.labels)
+        calibration_hu = calibrate(scan.volume, segmentation.labels, noise)
+        errors = standard_errors(scan.volume, segmentation.labels, counted.histograms, noise)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, numbers, calibration_hu, rules)
