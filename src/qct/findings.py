@@ -99,11 +99,12 @@ class FissureFit:
     completeness_percent : float or None
         Share of the lobe-to-lobe border area with a visible fissure.
     error_mm : float or None
-        Expected error of the border.
+        Expected distance of the border from the true one (mean, either way).
     area_cm2 : float or None
         Area of the border.
     volume_error_ml : float or None
-        What an error of `error_mm` all along the border would move from one lobe to the next.
+        Standard deviation of the volume that the border moves from one lobe to the next: what lies wrongly
+        above it less what lies wrongly below.
     """
 
     fissure: Fissure
@@ -170,6 +171,9 @@ class Segmentation:
         Region key to the doubts about that region alone.
     flags : frozenset of Flag
         Doubts about the whole.
+    volume_errors_ml : mapping
+        Region key of a lobe (or of two together) to the standard deviation of its volume that its borders
+        bring; empty where borders were not fitted.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -179,6 +183,32 @@ class Segmentation:
     flags: frozenset[Flag] = frozenset()
     airways: AirwayTree | None = None
     """None where no trachea is seen, or imported labels have none."""
+    volume_errors_ml: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vessels:
+    """The pulmonary vessels inside the lungs.
+
+    Attributes
+    ----------
+    points_mm : (N, 3) float32
+        Points on centre lines, grid millimetres (z, y, x).
+    axes : (N, 3) float32
+        Direction of the line at each point; its sign is arbitrary.
+    area_mm2 : (N,) float32
+        Cross-section at each point.
+    volume_ml : (8, A) float64
+        Volume by label number and by cross-section in classes of 1 mm²; the last holds all that is wider.
+    method : mapping
+        What they rest on, for the record: HU of blood and of the lung between the vessels, noise, blur.
+    """
+
+    points_mm: npt.NDArray[np.float32]
+    axes: npt.NDArray[np.float32]
+    area_mm2: npt.NDArray[np.float32]
+    volume_ml: npt.NDArray[np.float64]
+    method: Mapping[str, Any]
 
 
 # --- from measure -------------------------------------------------------------------------------
@@ -381,7 +411,8 @@ class Uncertainty:
         What it is about.
     kind : str
         ``least detectable change`` (between two scans of one person, 95 %), ``between programs`` (of one
-        scan, 95 %) or ``standard error`` (of this number, from the noise of this scan).
+        scan, 95 %), ``standard error`` (of this number, from the noise of this scan) or ``border error``
+        (standard deviation, from how far this scan shows the borders of a lobe).
     amount : float
         To either side, in the unit of the quantity.
     conditions : str

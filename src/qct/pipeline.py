@@ -84,12 +84,14 @@ def analyze(
         measure,
         measure_airways,
         measure_noise,
+        measure_vessels,
         normalised,
         standard_errors,
     )
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
+    from qct.segment.vessels import find_vessels
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
@@ -103,6 +105,9 @@ def analyze(
             order.check_patient(scan.patient.patient_id)
     with clock.stage("segment", "segmenting") as told:
         segmentation = _segmented(scan, options, labels, lungs, told)
+        vessels = find_vessels(scan.volume, segmentation.labels)
+        found = {} if vessels is None else {"vessels": vessels.method}
+        segmentation = replace(segmentation, method={**segmentation.method, **found})
     with clock.stage("measure", "measuring") as told:
         counted = measure(
             scan.volume,
@@ -115,7 +120,7 @@ def analyze(
         airways = measure_airways(
             scan.volume, segmentation.airways, slice_mm=scan.acquisition.slice_mm
         )
-        numbers = counted.measured + airways.measured
+        numbers = counted.measured + airways.measured + measure_vessels(vessels)
         if options.normalise:
             numbers += normalised(scan.volume, segmentation.labels, profile=options.profile)
         noise = measure_noise(scan.volume, segmentation.labels)
@@ -143,7 +148,7 @@ def analyze(
         software=_software(),
         timings_s=clock.timings_s,
         references=usual,
-        uncertainties=uncertainties(measured, errors),
+        uncertainties=uncertainties(measured, errors, segmentation.volume_errors_ml),
         surfaces=surfaces,
         statements=draft(measured, usual),
         order=order,

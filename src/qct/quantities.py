@@ -29,6 +29,9 @@ CLUSTER_EDGES_MM = (1.5, 7.0, 15.0)
 CLUSTER_CLASSES = ("tiny", "small", "medium", "large")
 """Names of the size classes, in the keys."""
 
+VESSEL_MM2 = (5, 10)
+"""Cross-sections under which a vessel counts as small (mm2)."""
+
 HETEROGENEITY_HU = (950, 910)
 """Thresholds by which lobes are compared (negative HU)."""
 
@@ -390,6 +393,39 @@ def _airways(_profile: Profile) -> tuple[Quantity, ...]:
     return tuple(Quantity(key, *row) for key, row in definitions.items())
 
 
+def _vessels(_profile: Profile) -> tuple[Quantity, ...]:
+    of = "Volume of the vessels inside the lungs"
+    return (
+        Quantity(
+            "total_vessel_volume_ml",
+            "Total vessel volume",
+            "mL",
+            0,
+            f"{of}, by contrast over the lung between them; hilum, airway walls and airless lung left out.",
+            "estepar2013",
+        ),
+        *(
+            Quantity(
+                f"bv{mm2}_ml",
+                f"BV{mm2}",
+                "mL",
+                0,
+                f"{of} with a cross-section under {mm2} mm2.",
+                "estepar2013",
+            )
+            for mm2 in VESSEL_MM2
+        ),
+        Quantity(
+            "bv5_share_percent",
+            "BV5 / total vessel volume",
+            "%",
+            0,
+            "BV5 / total vessel volume.",
+            "estepar2013",
+        ),
+    )
+
+
 def _cluster_classes(operator: str) -> dict[str, tuple[str, int, str, str]]:
     """Rows of the size classes: from one edge (included) to the next."""
     edges = [f"{edge:g}" for edge in CLUSTER_EDGES_MM]
@@ -466,7 +502,7 @@ def _derived(profile: Profile) -> tuple[Quantity, ...]:
 
 
 _EVERYWHERE = (_amounts, _moments, _percentiles, _shares)
-_SOMEWHERE = (_pattern, _normalised, _derived, _airways)
+_SOMEWHERE = (_pattern, _normalised, _derived, _airways, _vessels)
 
 
 class Dictionary(dict[str, Quantity]):
@@ -538,6 +574,9 @@ NORMALISED_KEYS = tuple(row.key for row in _normalised(PROFILES["default"]))
 
 AIRWAY_KEYS = tuple(row.key for row in _airways(PROFILES["default"]))
 """Measured of the airways only."""
+
+VESSEL_KEYS = tuple(row.key for row in _vessels(PROFILES["default"]))
+"""Measured of both lungs, each lung and each lobe."""
 
 PATTERN_KEYS = tuple(row.key for row in _pattern(PROFILES["default"]))
 """Measured for some regions: ratio of thirds for the lungs, clusters for both, heterogeneity for lobes."""

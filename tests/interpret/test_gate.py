@@ -70,10 +70,12 @@ def test_a_sharp_kernel_withholds_low_attenuation_and_leaves_the_volume():
     assert statuses(numbers, quantities=(*LOW, "perc15_hu")) == {Status.WITHHELD}
     assert numbers["whole_lung", "volume_ml"].status is Status.REPORTED
     assert numbers["whole_lung", "mean_hu"].value == 10.0
-    reason, for_airways = verdict.reasons
+    reason, for_airways, for_vessels = verdict.reasons
     assert (reason.flag, reason.source) == (Flag.SHARP_KERNEL, "gierada2010")
     assert "B70f" in reason.says
     assert (for_airways.flag, for_airways.weight) == (Flag.SHARP_KERNEL, Weight.WITHHOLD)
+    assert (for_vessels.flag, for_vessels.weight) == (Flag.SHARP_KERNEL, Weight.CAVEAT)
+    assert numbers["whole_lung", "bv5_ml"].status is Status.CAVEAT
     assert statuses(numbers, "airway", ("pi10_mm", "segmental_wall_mm")) == {Status.WITHHELD}
     assert numbers["airway", "segmental_lumen_mm"].status is Status.CAVEAT
 
@@ -150,12 +152,10 @@ def test_a_truncated_lung_has_no_volume_and_no_thirds():
     assert statuses(numbers, "left_lung", HEADLINE) == {Status.REPORTED}
 
 
-def fit(fissure, coverage, error_mm=None):
+def fit(fissure, coverage):
     worst = "population average", "partly supported", "supported"
     support = worst[(coverage >= 0.15) + (coverage >= 0.4)]
-    return FissureFit(
-        fissure=fissure, coverage=coverage, prior_distance=1, support=support, error_mm=error_mm
-    )
+    return FissureFit(fissure=fissure, coverage=coverage, prior_distance=1, support=support)
 
 
 def test_lobes_carry_the_confidence_of_their_worst_border():
@@ -182,10 +182,18 @@ def test_lobes_carry_the_confidence_of_their_worst_border():
     )
 
 
-def test_lobes_beside_a_border_that_may_be_far_off_are_withheld():
-    _, numbers = judged(fissures=(fit(Fissure.LEFT_OBLIQUE, 0.0, error_mm=14.0),))
-    assert statuses(numbers, "left_lower_lobe", HEADLINE) == {Status.WITHHELD}
+def test_a_lobe_is_withheld_as_far_as_its_borders_are_uncertain():
+    errors_ml = {"left_upper_lobe": 1.0, "left_lower_lobe": 2.5, "right_lower_lobe": 4.5}
+    verdict, numbers = judged(
+        fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5), fit(Fissure.RIGHT_OBLIQUE, 0.5)),
+        volume_errors_ml=errors_ml,  # of volumes of 10 mL
+    )
+    assert statuses(numbers, "left_upper_lobe", HEADLINE) == {Status.REPORTED}
+    assert numbers["left_lower_lobe", "volume_ml"].status is Status.WITHHELD
+    assert numbers["left_lower_lobe", "mean_hu"].status is Status.REPORTED
+    assert statuses(numbers, "right_lower_lobe", HEADLINE) == {Status.WITHHELD}
     assert statuses(numbers, "left_lung", HEADLINE) == {Status.REPORTED}
+    assert any("25 % (2 mL, standard deviation)" in reason.says for reason in verdict.reasons)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +249,28 @@ def test_reasons_come_worst_first_and_once():
     weights = [reason.weight for reason in verdict.reasons]
     assert list(dict.fromkeys(weights)) == [Weight.WITHHOLD, Weight.CAVEAT, Weight.NOTE]
     assert len(set(verdict.reasons)) == len(verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    ("slice_mm", "total", "small"),
+    [
+        (1.5, Status.REPORTED, Status.REPORTED),
+        (2.0, Status.REPORTED, Status.CAVEAT),
+        (2.5, Status.CAVEAT, Status.WITHHELD),
+        (5.0, Status.WITHHELD, Status.WITHHELD),
+    ],
+)
+def test_small_vessels_need_thinner_slices_than_all_vessels(slice_mm, total, small):
+    numbers = judged(scan(slice_mm=slice_mm))[1]
+    assert numbers["whole_lung", "total_vessel_volume_ml"].status is total
+    assert numbers["whole_lung", "bv5_ml"].status is small
+    assert numbers["whole_lung", "bv5_share_percent"].status is small
+
+
+def test_vessels_of_a_lung_that_was_not_imaged_whole_keep_their_share_only():
+    numbers = judged(scan(flags=frozenset({Flag.TRUNCATED_LUNG})))[1]
+    assert numbers["whole_lung", "bv5_ml"].status is Status.WITHHELD
+    assert numbers["whole_lung", "bv5_share_percent"].status is Status.CAVEAT
 
 
 def test_pi10_needs_ten_airways_and_a_line():
@@ -348,7 +378,7 @@ def test_a_verdict_is_foreseen_from_the_header():
     assert outlook.overall is Status.WITHHELD
     assert outlook.statuses["laa950_percent"] is Status.WITHHELD
     assert outlook.statuses["volume_ml"] is Status.REPORTED
-    assert [reason.flag for reason in outlook.reasons] == [Flag.SHARP_KERNEL]
+    assert {reason.flag for reason in outlook.reasons} == {Flag.SHARP_KERNEL}
     assert foresee(GOOD, Study(), 1.0).overall is Status.REPORTED
 
 
@@ -414,7 +444,7 @@ def test_a_table_of_a_site_that_is_not_there_is_refused(tmp_path):
 
 def all_facts():
     calibration_hu = {"outside_air": -1000.0, "tracheal_air": -990.0}
-    segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5, 3.0),))
+    segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5),))
     whole = header_facts(GOOD, Study(), False, 1.0, load_gate().words)
     whole |= image_facts(MEASURED, calibration_hu)
     return whole | region_facts("left_upper_lobe", frozenset(), segmentation, MEASURED)

@@ -6,6 +6,7 @@ from qct.measure.density import Extras, density_of
 from qct.measure.lungs import Measurements, measure
 from qct.measure.noise import measure_noise, standard_errors
 from qct.measure.normalised import normalised
+from qct.measure.vessels import measure_vessels
 
 __all__ = [
     "AirwaySizes",
@@ -16,6 +17,7 @@ __all__ = [
     "measure",
     "measure_airways",
     "measure_noise",
+    "measure_vessels",
     "normalised",
     "standard_errors",
 ]

@@ -249,8 +249,11 @@ def grow_airways(points: Mapping[Label, Array], room: Room, rng: np.random.Gener
 
 
 def wall_mm(radius: Array) -> Array:
-    """Thickness of the wall of a bronchus with a lumen of some radius (both mm)."""
-    return 0.4 + 0.22 * radius
+    """Thickness of the wall of a bronchus with a lumen of some radius (both mm).
+
+    Below a radius of 1 mm bronchi have no cartilage any more, and the wall thins faster than the lumen.
+    """
+    return (0.4 + 0.22 * np.maximum(radius, 1.0)) * np.minimum(radius, 1.0) ** 1.5
 
 
 def arteries_beside(airways: Tree) -> Tree:

@@ -1,0 +1,120 @@
+"""What the kernels of `qct.kernels.vessels` mean: slow, short, with whole arrays."""
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+NOT_LUNG = -32768
+LOWEST_HU, N_BINS = -1100, 1200
+SPOKES, STEP, MIDDLE, STEPS_TO_MODE = 16, 0.5, 0.6, 8
+
+
+def block_background(hu, inside, edge, least):
+    shape = [-(-n // edge) for n in hu.shape]
+    background = np.full((*shape, 2), np.nan, np.float32)
+    for block in np.ndindex(*shape):
+        box = tuple(slice(k * edge, (k + 1) * edge) for k in block)
+        values = np.clip(np.floor(hu[box][inside[box]]) - LOWEST_HU, 0, N_BINS - 1)
+        if len(values) < max(least, 1):
+            continue
+        level = np.sort(values)[(len(values) - 1) // 2]
+        for _ in range(STEPS_TO_MODE):
+            below = values[values <= np.floor(level)] - level
+            spread = max(np.sqrt(np.mean(below**2)), 1.0)
+            near = values[np.abs(values - level) <= spread]
+            if not near.size:
+                break
+            level = near.mean()
+        background[block] = level + LOWEST_HU + 0.5, spread
+    return background
+
+
+def contrast_to(hu, inside, background, edge):
+    at = [
+        np.clip((np.arange(n) + 0.5) / edge - 0.5, 0, m - 1)
+        for n, m in zip(hu.shape, background.shape, strict=True)
+    ]
+    level = map_coordinates(
+        background.astype(float), np.meshgrid(*at, indexing="ij"), order=1, mode="nearest"
+    )
+    return np.where(inside, np.floor(hu - level + 0.5), NOT_LUNG)
+
+
+def _read(contrast, at):
+    """Read at (K, 3) points; NaN for no lung."""
+    on_grid = ((at >= 0) & (np.floor(at) <= np.array(contrast.shape) - 2)).all(axis=1)
+    filled = np.where(contrast == NOT_LUNG, 0, contrast).astype(float)
+    values = map_coordinates(filled, at.T, order=1, mode="nearest")
+    nearest = np.clip(np.floor(at + 0.5).astype(int), 0, np.array(contrast.shape) - 1)
+    return np.where(on_grid & (contrast[tuple(nearest.T)] != NOT_LUNG), values, np.nan)
+
+
+def _ring(values, gate):
+    """Return the mean over opposite values, the lower of two that differ too much, and how many there are."""
+    one, other = values.reshape(2, -1)
+    pairs = np.where(np.abs(one - other) > gate, np.minimum(one, other), (one + other) / 2)
+    pairs = np.where(np.isnan(one), other, np.where(np.isnan(other), one, pairs))
+    pairs = pairs[~np.isnan(pairs)]
+    return (pairs.mean() if pairs.size else 0.0), np.count_nonzero(~np.isnan(values))
+
+
+def _across(axis):
+    u = np.zeros(3)
+    least = int(np.argmin(np.abs(axis)))
+    if least == 0:
+        u[1], u[2] = -axis[2], axis[1]
+    elif least == 1:
+        u[0], u[2] = axis[2], -axis[0]
+    else:
+        u[0], u[1] = -axis[1], axis[0]
+    u /= np.linalg.norm(u)
+    return u, np.cross(axis, u)
+
+
+def cross_sections(contrast, points, axes, limits):
+    full, blur, reach, gate = limits
+    turn = 2 * np.pi * np.arange(SPOKES) / SPOKES
+    rows = []
+    for point, axis in zip(points.astype(float), axes.astype(float), strict=True):
+        u, w = _across(axis)
+        weights = [np.pi * (STEP / 2) ** 2]
+        here = _read(contrast, point[None])[0]
+        integral = weighed = max(np.nan_to_num(here, nan=0.0), 0) * weights[0]
+        r, known, value = 0.0, SPOKES, 0.0
+        while r < reach:
+            r += STEP
+            ring = point + r * (np.outer(np.cos(turn), u) + np.outer(np.sin(turn), w))
+            value, known = _ring(_read(contrast, ring), gate)
+            if known == 0:
+                break
+            area = 2 * np.pi * r * STEP
+            integral += value * area
+            weights.append(area * np.exp(-(r**2) / (2 * MIDDLE**2)))
+            weighed += value * weights[-1]
+            if r >= np.sqrt(max(integral, 0) / (np.pi * full)) + blur:
+                break
+        rows.append((integral, weighed / sum(weights), r, known / SPOKES, value))
+    return np.array(rows).reshape(-1, 5)
+
+
+def paint_nearest(shape, points, radii):
+    owner = np.full(shape, -1, np.int32)
+    gap = np.full(shape, np.inf, np.float32)
+    for number, (point, radius) in enumerate(zip(points, radii, strict=True)):
+        square = sum((x - c) ** 2 for x, c in zip(np.indices(shape), point, strict=True))
+        under = (np.sqrt(square) - radius).astype(np.float32)
+        mine = (square <= radius * radius) & (under < gap)
+        gap[mine], owner[mine] = under[mine], number
+    return owner
+
+
+def sum_by_owner(contrast, labels, owner, section, n_sections):
+    sums = np.zeros((8, n_sections), np.int64)
+    padded = np.pad(contrast == NOT_LUNG, 1)
+    beside_none = np.zeros(contrast.shape, bool)
+    for axis in range(3):
+        for side in (-1, 1):
+            beside_none |= np.roll(padded, side, axis)[1:-1, 1:-1, 1:-1]
+    for at in np.argwhere((owner >= 0) & (contrast != NOT_LUNG) & ~beside_none):
+        here = tuple(at)
+        sums[labels[here], section[owner[here]]] += contrast[here]
+    return sums
