@@ -370,6 +370,8 @@ class Reference:
         Key of an entry in docs/references.md.
     kind : str
         ``predicted`` (by an equation), ``descriptive`` (a group as it is), ``upper limit`` or ``lower limit``.
+    limits : str
+        What the limits are, in a few words; empty where there are none.
     predicted, lower, upper : float or None
         In the unit of the quantity; None where the source gives none, or it does not apply.
     value : float or None
@@ -388,6 +390,7 @@ class Reference:
     population: str
     source: str
     kind: str
+    limits: str = ""
     predicted: float | None = None
     lower: float | None = None
     upper: float | None = None
