@@ -149,7 +149,7 @@ def analyze(
         software=_software(),
         timings_s=clock.timings_s,
         references=usual,
-        uncertainties=uncertainties(measured, errors),
+        uncertainties=uncertainties(measured, errors, segmentation.volume_errors_ml),
         surfaces=surfaces,
         statements=draft(measured, usual),
         order=order,

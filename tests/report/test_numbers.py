@@ -14,8 +14,8 @@ from qct.quantities import QUANTITIES
 from qct.regions import LOBES, THIRDS
 from qct.report import build, write_html, write_pdf, write_text
 from qct.report.document import Table
+from qct.report.headlines import HEADLINES
 from qct.report.numbers import Numbers
-from qct.report.page_one import HEADLINES
 from qct.report.sections import COLUMNS, LUNGS_AND_LOBES, THIRD_COLUMNS
 from qct.report.wording import MINUS, load_wording
 

@@ -26,8 +26,9 @@ from qct.report.figures import (
     draw_surfaces,
     draw_views,
 )
+from qct.report.headlines import HEADLINES
 from qct.report.numbers import NONE, UNCONFIRMED, Numbers
-from qct.report.page_one import HEADLINES, MOST_REASONS, reasons_in_words
+from qct.report.page_one import MOST_REASONS, reasons_in_words
 from qct.report.person import order_facts, patient_facts, technique, uids_in_words
 from qct.report.wording import NO_BREAK_SPACE, Wording
 
@@ -131,7 +132,7 @@ def _images(analysis: Analysis, say: Wording) -> list[Block]:
         width=WINDOW_WIDTH_HU,
         low=say("captions.low_withheld" if withheld else "captions.low"),
     )
-    dashed = unseen(analysis.segmentation.fissures)
+    dashed = unseen(analysis)
     picture = draw_views(analysis.views, say, marks_low=not withheld, dashed=dashed)
     return [Heading(say("headings.images")), Figure("views", picture, caption, 88)]
 
@@ -251,9 +252,7 @@ def _planning(analysis: Analysis, say: Wording) -> list[Block]:
     """Show what planning with valves asks for: lobes as candidates, their borders, their surface."""
     blocks: list[Block] = []
     if analysis.surfaces:
-        picture = draw_surfaces(
-            analysis.surfaces, say, dashed=unseen(analysis.segmentation.fissures)
-        )
+        picture = draw_surfaces(analysis.surfaces, say, dashed=unseen(analysis))
         caption = say("captions.surfaces", legend=_legend(say))
         blocks.append(Figure("surfaces", picture, caption, 80))
     fits = analysis.segmentation.fissures

@@ -19,8 +19,8 @@ from qct.findings import FissureFit, Progress, no_progress
 from qct.flags import Flag
 from qct.kernels.compiled import side_by_side
 from qct.kernels.fields import divide_by_fields
-from qct.regions import DENSE, N_LABELS, Fissure, Label, Side
-from qct.segment.borders import LungImage, fit_borders
+from qct.regions import DENSE, N_LABELS, UPPER_AND_MIDDLE, Fissure, Label, Side
+from qct.segment.borders import FittedBorder, LungImage, fit_borders, volume_errors_ml
 from qct.segment.fissures import (
     BOX_STEP_MM,
     THICKEST_MM,
@@ -98,6 +98,9 @@ class Lobes:
         Region key to doubts about that lobe.
     flags : frozenset of Flag
     method : mapping
+    volume_errors_ml : mapping
+        Region key to the standard deviation of that lobe's volume, and of the right upper and middle lobe
+        together.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -105,6 +108,7 @@ class Lobes:
     region_flags: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
     flags: frozenset[Flag] = frozenset()
     method: Mapping[str, Any] = field(default_factory=dict)
+    volume_errors_ml: Mapping[str, float] = field(default_factory=dict)
 
 
 def divide_lobes(
@@ -145,6 +149,7 @@ def divide_lobes(
     divisible = {s: lung for s, lung in found.items() if lung.volume_ml >= LEAST_LUNG_ML}
     frames = {side: lung.frame for side, lung in divisible.items()}
     fits: list[FissureFit] = []
+    errors_ml: dict[Label, float] = {}
     progress("finding the fissures", 0.0)
     divided = side_by_side(
         *(
@@ -152,17 +157,27 @@ def divide_lobes(
             for side, lung in divisible.items()
         )
     )
-    for lung, (lobes, found_fits) in zip(divisible.values(), divided, strict=True):
+    for lung, (lobes, borders, lung_errors_ml) in zip(divisible.values(), divided, strict=True):
         own = lobes != lungs[lung.native]  # the boxes of two lungs overlap
         np.copyto(labels[lung.native], lobes, where=own)
-        fits += found_fits
+        fits += [border.fit for border in borders]
+        errors_ml |= lung_errors_ml
     return Lobes(
         labels=labels,
         fissures=tuple(fits),
         region_flags=_region_flags(labels, fits, both=len(divisible) == 2),
         flags=frozenset() if len(divisible) == len(found) else frozenset({Flag.LOBES_UNDIVIDED}),
         method={"name": METHOD, "prior": dict(prior.metadata)},
+        volume_errors_ml=_by_region(errors_ml),
     )
+
+
+def _by_region(errors_ml: Mapping[Label, float]) -> dict[str, float]:
+    """Name the lobes; upper and middle lobe together share but the lower lobe's border."""
+    named = {LOBE_KEYS[lobe]: round(error, 1) for lobe, error in errors_ml.items()}
+    if Label.RIGHT_LOWER_LOBE in errors_ml:
+        named[UPPER_AND_MIDDLE.key] = named[LOBE_KEYS[Label.RIGHT_LOWER_LOBE]]
+    return named
 
 
 # --- one lung -------------------------------------------------------------------------------------
@@ -211,8 +226,8 @@ def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lun
 
 def _divide_lung(
     part: npt.NDArray[np.uint8], lung: _Lung, model: SidePrior, frames: Mapping[Side, LungFrame]
-) -> tuple[npt.NDArray[np.uint8], list[FissureFit]]:
-    """Return the labels of a lung's native box with its lobes, and how its fissures were found."""
+) -> tuple[npt.NDArray[np.uint8], list[FittedBorder], dict[Label, float]]:
+    """Return the labels of a lung's native box with its lobes; their borders; errors of their volumes, mL."""
     features = _describe(lung, model, frames)
     evidence = find_evidence(lung.box) if lung.spacing_mm.max() <= THICKEST_MM else None
     borders = fit_borders(lung.image(evidence), model, features)
@@ -221,7 +236,7 @@ def _divide_lung(
         borders = fit_borders(lung.image(None), model, features)
         lobes = _apply(part, lung, [border.surface for border in borders])
     _absorb_islands(lobes, lung.side)
-    return lobes, [border.fit for border in borders]
+    return lobes, borders, volume_errors_ml(borders, lung.box)
 
 
 def _describe(
