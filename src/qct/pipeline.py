@@ -84,6 +84,7 @@ def analyze(
         calibrate,
         measure,
         measure_airways,
+        measure_noise,
         measure_vessels,
         normalised,
         standard_errors,
@@ -115,18 +116,19 @@ def analyze(
             progress=told,
         )
         airways_of = partial(measure_airways, slice_mm=scan.acquisition.slice_mm)
-        vessels, counted, airways, calibration_hu = side_by_side(
+        vessels, counted, airways, noise = side_by_side(
             partial(find_vessels, *where),
             partial(count, *where),
             partial(airways_of, scan.volume, segmentation.airways),
-            partial(calibrate, *where),
+            partial(measure_noise, *where),
         )
         found = {} if vessels is None else {"vessels": vessels.method}
         segmentation = replace(segmentation, method={**segmentation.method, **found})
         numbers = counted.measured + airways.measured + measure_vessels(vessels)
         if options.normalise:
             numbers += normalised(*where, profile=options.profile)
-        errors = standard_errors(*where, counted.histograms)
+        calibration_hu = calibrate(*where, noise)
+        errors = standard_errors(*where, counted.histograms, noise)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, numbers, calibration_hu, rules)

@@ -297,7 +297,7 @@ def test_the_tube_voltage_is_judged(kvp, mean):
 
 
 @pytest.mark.parametrize(
-    ("noise_sd", "laa950"), [(15, "reported"), (34, "reported"), (40, "caveat"), (75, "withheld")]
+    ("noise_sd", "laa950"), [(15, "reported"), (34, "reported"), (46, "caveat"), (48, "withheld")]
 )
 def test_noise_is_judged_by_what_it_does_to_normal_lung(noise_sd, laa950):
     _, numbers = judged(calibration_hu={"noise_sd": float(noise_sd)})
