@@ -3,12 +3,12 @@
     python benchmarks/lobes_prior.py LUNA16_LABELS
     python benchmarks/lobes_prior.py TOTALSEGMENTATOR_V1 --held-out
 
-Labels 4 to 8 of the former are the right upper, middle, lower and the left upper and lower lobe; those of the latter
-are ours. With ``--held-out`` every map is divided by a prior that was learned from the other four fifths of the
-folder; every second map is used.
+Labels 4 to 8 of the former are the right upper, middle, lower and the left upper and lower lobe; those of the
+latter are ours. With ``--held-out`` every map is divided by a prior that was learned from the other four fifths
+of the folder; every second map is used.
 
-The distance of a border is what lies on its wrong side, by its area; the net offset is what lies wrongly above it
-less what lies wrongly below, by its area (standard deviation over the maps, about zero).
+The distance of a border is what lies on its wrong side, by its area; the net offset is what lies wrongly above
+it less what lies wrongly below, by its area (standard deviation over the maps, about zero).
 """
 
 import argparse
