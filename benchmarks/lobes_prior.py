@@ -8,7 +8,7 @@ latter are ours. With ``--held-out`` every map is divided by a prior that was le
 of the folder; every second map is used.
 
 The distance of a border is what lies on its wrong side, by its area; the net offset is what lies wrongly above
-it less what lies wrongly below, by its area (standard deviation over the maps, about zero).
+it less what lies wrongly below, by its area (root mean square over the maps).
 """
 
 import argparse

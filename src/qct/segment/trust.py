@@ -59,7 +59,7 @@ class BorderError:
     distance_mm : float
         Mean distance from the true border, either way.
     offset_mm : float
-        Standard deviation of the signed mean: times the area, it is the volume that changes sides for good.
+        Root mean square of the signed mean: times the area, it is the volume that changes sides for good.
     """
 
     distance_mm: float
@@ -71,8 +71,8 @@ FOLLOWED_ERROR = BorderError(1.4, 1.0)
 
 AVERAGE_ERROR = {
     Fissure.LEFT_OBLIQUE: BorderError(8.8, 9.7),
-    Fissure.RIGHT_OBLIQUE: BorderError(9.0, 9.6),
-    Fissure.RIGHT_HORIZONTAL: BorderError(9.2, 9.1),
+    Fissure.RIGHT_OBLIQUE: BorderError(9.0, 9.7),
+    Fissure.RIGHT_HORIZONTAL: BorderError(9.2, 9.4),
 }
 """Where only the prior knows: the larger of what 150 held-out maps and 26 of another annotator give
 (`benchmarks/lobes_prior.py`)."""
