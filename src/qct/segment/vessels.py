@@ -30,18 +30,11 @@ import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
 from qct.findings import Vessels
+from qct.kernels.background import NOT_LUNG, block_background, block_means, contrast_to
 from qct.kernels.blocks import average_blocks
 from qct.kernels.fields import resample_hu
 from qct.kernels.ridges import find_ridges
-from qct.kernels.vessels import (
-    NOT_LUNG,
-    block_background,
-    block_means,
-    contrast_to,
-    cross_sections,
-    paint_nearest,
-    sum_by_owner,
-)
+from qct.kernels.vessels import cross_sections, paint_nearest, sum_by_owner
 from qct.regions import Label
 from qct.segment.fissures import derivative_taps
 from qct.segment.morphology import bounding_box
