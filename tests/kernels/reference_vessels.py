@@ -86,3 +86,15 @@ def sum_by_owner(contrast, labels, owner, section, n_sections):
         here = tuple(at)
         sums[labels[here], section[owner[here]]] += contrast[here]
     return sums
+
+
+def lower_quartile_along(shape, points, axes, values, reach):
+    del shape
+    quartiles = []
+    for point, axis in zip(points.astype(float), axes.astype(float), strict=True):
+        step = points - point
+        along = step @ axis
+        off = np.sqrt(np.maximum((step**2).sum(axis=1) - along**2, 0))
+        near = (np.abs(along) <= reach[0]) & (off <= reach[1]) & (np.abs(axes @ axis) >= reach[2])
+        quartiles.append(np.sort(values[near])[(np.count_nonzero(near) - 1) // 4])
+    return np.array(quartiles)

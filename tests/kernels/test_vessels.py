@@ -6,7 +6,12 @@ from scipy.ndimage import gaussian_filter
 from tests.kernels import reference_vessels as reference
 
 from qct.kernels.background import NOT_LUNG
-from qct.kernels.vessels import cross_sections, paint_nearest, sum_by_owner
+from qct.kernels.vessels import (
+    cross_sections,
+    lower_quartile_along,
+    paint_nearest,
+    sum_by_owner,
+)
 
 SEEDS = st.integers(0, 2**31)
 LIMITS = (900.0, 1.6, 8.0, 40.0)
@@ -71,6 +76,31 @@ def test_a_neighbour_on_one_side_does_not_count():
 def test_what_fills_all_around_has_no_end():
     _, _, end, _, around = section(np.full((9, 33, 33), 900, np.int16))
     assert (end, around) == (LIMITS[2], 900)
+
+
+@settings(max_examples=15)
+@given(seed=SEEDS)
+def test_lower_quartile_along_agrees_with_its_reference(seed):
+    generator = np.random.default_rng(seed)
+    points = generator.uniform(0, 5.4, (40, 3)).astype(np.float32)
+    axes = generator.normal((2.0, 0.0, 0.0), 1.0, (40, 3))
+    axes = (axes / np.linalg.norm(axes, axis=1, keepdims=True)).astype(np.float32)
+    values = generator.uniform(0, 10, 40)
+    arguments = ((6, 6, 6), points, axes, values, (3.0, 0.8, 0.9))
+    found = lower_quartile_along(*arguments)
+    np.testing.assert_array_equal(found, reference.lower_quartile_along(*arguments))
+
+
+@settings(max_examples=15)
+@given(at=st.integers(0, 19), more=st.floats(0, 50))
+def test_one_swollen_place_does_not_change_a_stretch(at, more):
+    points = np.stack([np.full(20, 4.0), np.full(20, 4.0), np.arange(20.0)], axis=1)
+    axes = np.tile(np.float32([0, 0, -1]), (20, 1))
+    values = np.full(20, 3.0)
+    values[at] += more
+    shape, reach = (8, 8, 20), (3.0, 0.8, 0.9)
+    found = lower_quartile_along(shape, points.astype(np.float32), axes, values, reach)
+    np.testing.assert_array_equal(found, np.full(20, 3.0))
 
 
 @settings(max_examples=15)

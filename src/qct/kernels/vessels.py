@@ -15,6 +15,9 @@ SPOKES = 16
 MIDDLE = 0.6
 """Standard deviation of the Gaussian that weighs a cross-section's middle, in voxels."""
 
+MOST_ALONG = 64
+"""So many points of a stretch of line are looked at."""
+
 STEP = 0.5
 """Steps along them, in voxels."""
 
@@ -163,6 +166,111 @@ def _read(contrast: npt.NDArray[np.int16], z: float, y: float, x: float) -> floa
                     share = (fz if a else 1 - fz) * (fy if b else 1 - fy) * (fx if c else 1 - fx)
                     total += share * value
     return total
+
+
+def lower_quartile_along(
+    shape: tuple[int, int, int],
+    points: npt.NDArray[np.float32],
+    axes: npt.NDArray[np.float32],
+    values: npt.NDArray[np.float64],
+    reach: tuple[float, float, float],
+) -> npt.NDArray[Any]:
+    """Give every point the lower quartile of the values of the points on its own stretch of line, itself too.
+
+    Letters: N points.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Of the grid that holds all points.
+    points : (N, 3) float32
+        In voxels.
+    axes : (N, 3) float32
+        Unit vectors, signs arbitrary.
+    values : (N,) float64
+    reach : (float, float, float)
+        Most distance along the line, most distance off it (voxels), least cosine between directions.
+
+    Returns
+    -------
+    quartiles : (N,) float64
+        The value that a quarter of the others, rounded down, lie below.
+    """
+    first = np.full(shape, -1, np.int32)
+    following = np.full(len(points), -1, np.int32)
+    _chain(points, first, following)
+    quartiles = np.zeros(len(points))
+    limits = (float(reach[0]), float(reach[1]), float(reach[2]))
+    in_parts(_lower_quartile_along, points, axes, values, (first, following), limits, quartiles)
+    return quartiles
+
+
+@kernel
+def _chain(
+    points: npt.NDArray[np.float32],
+    first: npt.NDArray[np.int32],
+    following: npt.NDArray[np.int32],
+) -> None:
+    """Chain the points of every voxel: its first, and after each the next."""
+    for p in range(points.shape[0]):
+        z = math.floor(points[p, 0] + 0.5)
+        y = math.floor(points[p, 1] + 0.5)
+        x = math.floor(points[p, 2] + 0.5)
+        following[p] = first[z, y, x]
+        first[z, y, x] = p
+
+
+@kernel
+def _lower_quartile_along(
+    points: npt.NDArray[np.float32],
+    axes: npt.NDArray[np.float32],
+    values: npt.NDArray[np.float64],
+    chains: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]],
+    limits: tuple[float, float, float],
+    quartiles: npt.NDArray[np.float64],
+    part: int,
+    parts: int,
+) -> None:
+    """Fill the points ``part::parts``."""
+    first, following = chains
+    nz, ny, nx = first.shape
+    room = math.ceil(limits[0])
+    found = np.zeros(MOST_ALONG)
+    for p in range(part, points.shape[0], parts):
+        n = 0
+        pz = math.floor(points[p, 0] + 0.5)
+        py = math.floor(points[p, 1] + 0.5)
+        px = math.floor(points[p, 2] + 0.5)
+        for z in range(max(pz - room, 0), min(pz + room + 1, nz)):
+            for y in range(max(py - room, 0), min(py + room + 1, ny)):
+                for x in range(max(px - room, 0), min(px + room + 1, nx)):
+                    q = first[z, y, x]
+                    while q >= 0:
+                        if n < MOST_ALONG and _is_along(points, axes, (p, q), limits):
+                            found[n] = values[q]
+                            n += 1
+                        q = following[q]
+        ordered = np.sort(found[:n])
+        quartiles[p] = ordered[(n - 1) // 4]
+
+
+@kernel
+def _is_along(
+    points: npt.NDArray[np.float32],
+    axes: npt.NDArray[np.float32],
+    pair: tuple[int, int],
+    limits: tuple[float, float, float],
+) -> bool:
+    """Tell whether the second point lies on the stretch of line of the first."""
+    p, q = pair
+    along, square, cosine = 0.0, 0.0, 0.0
+    for d in range(3):
+        step = float(points[q, d]) - float(points[p, d])
+        along += step * axes[p, d]
+        square += step * step
+        cosine += float(axes[p, d]) * float(axes[q, d])
+    off = math.sqrt(max(square - along * along, 0.0))
+    return bool(abs(along) <= limits[0] and off <= limits[1] and abs(cosine) >= limits[2])
 
 
 def paint_nearest(
