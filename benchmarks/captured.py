@@ -15,7 +15,7 @@ import numpy as np
 
 import qct.kernels
 
-NO_KERNELS = ("compiled",)
+NO_KERNELS = ("ahead", "compiled")
 """Modules of `qct.kernels` that hold none."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from qct.acquisition import KernelFamily
 from qct.findings import Histogram
-from qct.measure.noise import standard_errors
+from qct.measure.noise import measure_noise, standard_errors
 from qct.phantom.disease import add_disease
 from qct.phantom.imaging import take_image
 from qct.phantom.model import build_model
@@ -36,7 +36,9 @@ def main(repeats=8):
             for key, below in BELOW_HU.items():
                 found[key].append(100 * (hu < below).mean())
         counts = np.bincount(hu.astype(int) + 2048, minlength=6144)
-        errors = standard_errors(image.volume, labels, [Histogram("whole_lung", -2048, counts)])
+        noise = measure_noise(image.volume, labels)
+        whole = Histogram("whole_lung", -2048, counts)
+        errors = standard_errors(image.volume, labels, [whole], noise)
         for error in errors:
             if error.quantity in found:
                 spread = np.std(found[error.quantity], ddof=1)

@@ -99,11 +99,12 @@ class FissureFit:
     completeness_percent : float or None
         Share of the lobe-to-lobe border area with a visible fissure.
     error_mm : float or None
-        Expected error of the border.
+        Expected distance of the border from the true one (mean, either way).
     area_cm2 : float or None
         Area of the border.
     volume_error_ml : float or None
-        What an error of `error_mm` all along the border would move from one lobe to the next.
+        Standard deviation of the volume that the border moves from one lobe to the next: what lies wrongly
+        above it less what lies wrongly below.
     """
 
     fissure: Fissure
@@ -170,6 +171,9 @@ class Segmentation:
         Region key to the doubts about that region alone.
     flags : frozenset of Flag
         Doubts about the whole.
+    volume_errors_ml : mapping
+        Region key of a lobe (or of two together) to the standard deviation of its volume that its borders
+        bring; empty where borders were not fitted.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -179,6 +183,7 @@ class Segmentation:
     flags: frozenset[Flag] = frozenset()
     airways: AirwayTree | None = None
     """None where no trachea is seen, or imported labels have none."""
+    volume_errors_ml: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +370,8 @@ class Reference:
         Key of an entry in docs/references.md.
     kind : str
         ``predicted`` (by an equation), ``descriptive`` (a group as it is), ``upper limit`` or ``lower limit``.
+    limits : str
+        What the limits are, in a few words; empty where there are none.
     predicted, lower, upper : float or None
         In the unit of the quantity; None where the source gives none, or it does not apply.
     value : float or None
@@ -383,6 +390,7 @@ class Reference:
     population: str
     source: str
     kind: str
+    limits: str = ""
     predicted: float | None = None
     lower: float | None = None
     upper: float | None = None
@@ -406,7 +414,8 @@ class Uncertainty:
         What it is about.
     kind : str
         ``least detectable change`` (between two scans of one person, 95 %), ``between programs`` (of one
-        scan, 95 %) or ``standard error`` (of this number, from the noise of this scan).
+        scan, 95 %), ``standard error`` (of this number, from the noise of this scan) or ``border error``
+        (standard deviation, from how far this scan shows the borders of a lobe).
     amount : float
         To either side, in the unit of the quantity.
     conditions : str

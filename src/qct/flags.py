@@ -82,6 +82,7 @@ class Flag(Enum):
     FEW_AIRWAYS = ("few_airways", "Too few airways could be measured, or they do not fit a line.")
     FISSURE_PARTLY_SEEN = ("fissure_partly_seen", "A lobe border follows a fissure seen in part.")
     FISSURE_NOT_SEEN = ("fissure_not_seen", "A lobe border is a population average.")
+    LOBE_UNCERTAIN = ("lobe_uncertain", "The borders of a lobe are too uncertain for its volume.")
     LOBE_SIZE_UNUSUAL = ("lobe_size_unusual", "A lobe's share of the lung is unusual.")
     LOBES_UNDIVIDED = ("lobes_undivided", "A lung was not divided into lobes.")
     LABELS_IMPORTED = ("labels_imported", "The regions come from an imported label map.")

@@ -83,6 +83,7 @@ def analyze(
         calibrate,
         measure,
         measure_airways,
+        measure_noise,
         measure_vessels,
         normalised,
         standard_errors,
@@ -122,8 +123,9 @@ def analyze(
         numbers = counted.measured + airways.measured + measure_vessels(vessels)
         if options.normalise:
             numbers += normalised(scan.volume, segmentation.labels, profile=options.profile)
-        calibration_hu = calibrate(scan.volume, segmentation.labels)
-        errors = standard_errors(scan.volume, segmentation.labels, counted.histograms)
+        noise = measure_noise(scan.volume, segmentation.labels)
+        calibration_hu = calibrate(scan.volume, segmentation.labels, noise)
+        errors = standard_errors(scan.volume, segmentation.labels, counted.histograms, noise)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, numbers, calibration_hu, rules)
@@ -146,7 +148,7 @@ def analyze(
         software=_software(),
         timings_s=clock.timings_s,
         references=usual,
-        uncertainties=uncertainties(measured, errors),
+        uncertainties=uncertainties(measured, errors, segmentation.volume_errors_ml),
         surfaces=surfaces,
         statements=draft(measured, usual),
         order=order,

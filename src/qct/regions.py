@@ -128,6 +128,15 @@ LOBES = (
     Region("left_upper_lobe", "Left upper lobe", (_LUL,), Side.LEFT, colour="#e69f00"),
     Region("left_lower_lobe", "Left lower lobe", (_LLL,), Side.LEFT, colour="#d55e00"),
 )
+UPPER_AND_MIDDLE = Region(
+    "right_upper_and_middle",
+    "Right upper and middle lobe",
+    (_RUL, _RML),
+    Side.RIGHT,
+    colour="#56b4e9",
+)
+"""Known better than its two lobes where the horizontal fissure is not seen."""
+
 THIRDS = _thirds(by_height=False)
 HEIGHT_THIRDS = _thirds(by_height=True)
 CORE = Region("core", "Core of both lungs", _RIGHT + _LEFT, zone=Zone.CORE)
@@ -139,7 +148,7 @@ AIRWAY = Region("airway", "Trachea and bronchi", (Label.AIRWAY,), colour="#009e7
 LUNG_REGIONS = (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG, *LOBES, *THIRDS)
 """What the report shows, in its order."""
 
-MEASURED_REGIONS = (*LUNG_REGIONS, *HEIGHT_THIRDS, *ZONES)
+MEASURED_REGIONS = (*LUNG_REGIONS, UPPER_AND_MIDDLE, *HEIGHT_THIRDS, *ZONES)
 """What density is measured for."""
 
 COLOUR_NAMES = {

@@ -152,12 +152,10 @@ def test_a_truncated_lung_has_no_volume_and_no_thirds():
     assert statuses(numbers, "left_lung", HEADLINE) == {Status.REPORTED}
 
 
-def fit(fissure, coverage, error_mm=None):
+def fit(fissure, coverage):
     worst = "population average", "partly supported", "supported"
     support = worst[(coverage >= 0.15) + (coverage >= 0.4)]
-    return FissureFit(
-        fissure=fissure, coverage=coverage, prior_distance=1, support=support, error_mm=error_mm
-    )
+    return FissureFit(fissure=fissure, coverage=coverage, prior_distance=1, support=support)
 
 
 def test_lobes_carry_the_confidence_of_their_worst_border():
@@ -184,10 +182,18 @@ def test_lobes_carry_the_confidence_of_their_worst_border():
     )
 
 
-def test_lobes_beside_a_border_that_may_be_far_off_are_withheld():
-    _, numbers = judged(fissures=(fit(Fissure.LEFT_OBLIQUE, 0.0, error_mm=14.0),))
-    assert statuses(numbers, "left_lower_lobe", HEADLINE) == {Status.WITHHELD}
+def test_a_lobe_is_withheld_as_far_as_its_borders_are_uncertain():
+    errors_ml = {"left_upper_lobe": 1.0, "left_lower_lobe": 2.5, "right_lower_lobe": 4.5}
+    verdict, numbers = judged(
+        fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5), fit(Fissure.RIGHT_OBLIQUE, 0.5)),
+        volume_errors_ml=errors_ml,  # of volumes of 10 mL
+    )
+    assert statuses(numbers, "left_upper_lobe", HEADLINE) == {Status.REPORTED}
+    assert numbers["left_lower_lobe", "volume_ml"].status is Status.WITHHELD
+    assert numbers["left_lower_lobe", "mean_hu"].status is Status.REPORTED
+    assert statuses(numbers, "right_lower_lobe", HEADLINE) == {Status.WITHHELD}
     assert statuses(numbers, "left_lung", HEADLINE) == {Status.REPORTED}
+    assert any("25 % (2 mL, standard deviation)" in reason.says for reason in verdict.reasons)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +297,7 @@ def test_the_tube_voltage_is_judged(kvp, mean):
 
 
 @pytest.mark.parametrize(
-    ("noise_sd", "laa950"), [(15, "reported"), (34, "reported"), (40, "caveat"), (75, "withheld")]
+    ("noise_sd", "laa950"), [(15, "reported"), (34, "reported"), (46, "caveat"), (48, "withheld")]
 )
 def test_noise_is_judged_by_what_it_does_to_normal_lung(noise_sd, laa950):
     _, numbers = judged(calibration_hu={"noise_sd": float(noise_sd)})
@@ -438,7 +444,7 @@ def test_a_table_of_a_site_that_is_not_there_is_refused(tmp_path):
 
 def all_facts():
     calibration_hu = {"outside_air": -1000.0, "tracheal_air": -990.0}
-    segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5, 3.0),))
+    segmentation = Segmentation(labels=EMPTY, fissures=(fit(Fissure.LEFT_OBLIQUE, 0.5),))
     whole = header_facts(GOOD, Study(), False, 1.0, load_gate().words)
     whole |= image_facts(MEASURED, calibration_hu)
     return whole | region_facts("left_upper_lobe", frozenset(), segmentation, MEASURED)

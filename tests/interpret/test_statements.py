@@ -31,13 +31,28 @@ def test_keys_of_rules_are_unique():
 def test_every_template_has_its_words(language):
     say = load_wording(language)
     more = dict.fromkeys(
-        ("usual", "why", "difference", "since", "reason", "subject", "large", "because"), "x"
+        (
+            "usual",
+            "why",
+            "difference",
+            "since",
+            "reason",
+            "subject",
+            "large",
+            "because",
+            "volume",
+            "percent",
+        ),
+        "x",
     )
     filled = {f"{name}{n}": "x" for name in ("value", "region", "label") for n in (1, 2, 3)}
     for rule in load_rules():
         stands = ("below", "within", "above", "alone") if rule.compares else ("",)
         if rule.changes:
-            stands = tuple(one.replace(" ", "_") for one in (CHANGED, WITHIN, NOT_COMPARABLE))
+            verdicts = (
+                [rule.only] if rule.only else [CHANGED, WITHIN, VOLUME_DIFFERS, NOT_COMPARABLE]
+            )
+            stands = tuple(one.replace(" ", "_") for one in verdicts)
         for one in stands:
             key = f"statements.{rule.template}" + (f"_{one}" if one else "")
             assert say(key, **more, **filled)
@@ -46,7 +61,7 @@ def test_every_template_has_its_words(language):
 @pytest.mark.parametrize("language", languages())
 def test_every_statement_about_one_number_says_what_it_is_about(language):
     say = load_wording(language)
-    about_one = {"value", "change", "withheld"}
+    about_one = {"value", "change", "volume_change", "withheld"}
     for rule in load_rules():
         assert bool(say.subject(rule.key)) == (rule.template in about_one), rule.key
 

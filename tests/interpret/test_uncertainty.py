@@ -48,5 +48,15 @@ def test_only_numbers_that_are_shown_have_an_uncertainty():
     assert {one.quantity for one in uncertainties(measured)} == {"laa950_percent"}
 
 
+def test_the_error_of_a_border_stands_with_the_volume_it_moves():
+    measured = (
+        Measured("left_upper_lobe", "volume_ml", 1200.0),
+        Measured("right_middle_lobe", "volume_ml", None, Status.WITHHELD),
+    )
+    errors_ml = {"left_upper_lobe": 54.0, "right_middle_lobe": 80.0}
+    (row,) = uncertainties(measured, border_errors_ml=errors_ml)
+    assert (row.region, row.kind, row.amount) == ("left_upper_lobe", "border error", 54.0)
+
+
 def test_nothing_is_said_of_a_lobe():
     assert least_change("left_upper_lobe", "laa950_percent") is None

@@ -184,3 +184,27 @@ def test_first_order_features_are_those_of_pyradiomics():
     found = density_of(hu, mask, 1.0, profile="pyradiomics")[1]
     twin = pyradiomics_first_order(hu[mask])
     assert {key: found[key] for key in twin} == pytest.approx(twin, rel=1e-12)
+
+
+def test_first_order_features_agree_with_the_program_itself():
+    # pip install "numpy<2" SimpleITK PyWavelets pykwalify; pip install --no-build-isolation pyradiomics
+    firstorder = pytest.importorskip("radiomics.firstorder", reason="pyradiomics is not installed")
+    sitk = pytest.importorskip("SimpleITK")
+    rng = np.random.default_rng(8)
+    hu = rng.normal(-870, 45, (12, 20, 22)).astype(np.int16)
+    hu[4:7] += rng.normal(400, 200, hu[4:7].shape).astype(np.int16)
+    mask = rng.random(hu.shape) < 0.8
+    image, region = sitk.GetImageFromArray(hu), sitk.GetImageFromArray(mask.astype(np.uint8))
+    extractor = firstorder.RadiomicsFirstOrder(image, region)
+    extractor.enableAllFeatures()
+    theirs = {name: float(value) for name, value in extractor.execute().items()}
+    found = density_of(hu, mask, 1.0, profile="pyradiomics")[1]
+    pairs = {
+        "mean_hu": theirs["Mean"],
+        "median_hu": theirs["Median"],
+        "sd_hu": theirs["Variance"] ** 0.5,
+        "skewness": theirs["Skewness"],
+        "kurtosis": theirs["Kurtosis"],
+        "perc10_hu": theirs["10Percentile"],
+    }
+    assert {key: found[key] for key in pairs} == pytest.approx(pairs, rel=1e-12)

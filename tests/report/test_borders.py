@@ -1,11 +1,15 @@
 """A border that was not seen is dashed: its line has gaps, that of any other border has none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from tests.report.sample import make_analysis, measured
 
 from qct.findings import FissureFit
+from qct.flags import Status
 from qct.regions import Fissure, Label
-from qct.report.borders import MEETING, gaps, unseen
+from qct.report.borders import MEETING, Unseen, gaps, unseen
 
 SIZE = (300, 240)
 
@@ -47,11 +51,17 @@ def test_where_every_border_is_seen_nothing_is_left_out():
     assert gaps(lobes(), SIZE, frozenset({Fissure.LEFT_OBLIQUE})) is None
 
 
-def test_only_a_population_average_counts_as_not_seen():
+def test_only_a_population_average_counts_as_not_seen_and_only_a_withheld_lobe_as_unknown():
     supports = ("supported", "partly supported", "population average")
-    fits = [
+    fits = tuple(
         FissureFit(fissure=fissure, coverage=0.1, prior_distance=1.0, support=support)
         for fissure, support in zip(Fissure, supports, strict=True)
-    ]
-    assert unseen(fits) == {list(Fissure)[2]}
+    )
+    hidden = ("right_middle_lobe", "volume_ml")
+    numbers = tuple(
+        replace(one, status=Status.WITHHELD) if (one.region, one.quantity) == hidden else one
+        for one in measured()
+    )
+    found = unseen(make_analysis(fissures=fits, measured=numbers))
+    assert found == Unseen(frozenset({list(Fissure)[2]}), frozenset({"right_middle_lobe"}))
     assert set(MEETING) == set(Fissure)

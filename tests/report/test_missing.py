@@ -6,6 +6,7 @@ from itertools import pairwise, product
 
 import pymupdf
 import pytest
+from tests.report.pages import overlaps
 from tests.report.sample import ACQUISITION, PATIENT, make_analysis
 
 from qct.acquisition import Acquisition, Patient, Study
@@ -15,7 +16,7 @@ from qct.interpret import draft
 from qct.order import Order, Smoking, Spirometry
 from qct.report import build, write_html, write_pdf, write_text
 from qct.report.document import Facts, Figure, Heading, Table
-from qct.report.page_one import HEADLINES
+from qct.report.headlines import HEADLINES
 
 ANALYSIS = make_analysis()
 BARE = make_analysis(divided=False, fissures=(), views=(), projections=(), histograms=())
@@ -128,7 +129,7 @@ def compared(verdict, difference, why=""):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (compared("changed", 4.24), "+4.2, changed"),
+        (compared("changed", 4.24), "+4.2, beyond repeatability"),
         (compared("within repeatability", -1.0), "−1.0, within repeatability"),
         (compared("not comparable", None, "The kernels differ."), "The kernels differ."),
     ],
@@ -164,6 +165,7 @@ def test_page_one_holds_the_map_with_a_prior_an_order_and_every_doubt(language, 
     )
     pages = pymupdf.open(stream=write_pdf(build(full, language=language, paper=paper)))
     assert pages[0].get_images()
+    assert not overlaps(pages[0])
 
 
 EARLIER = Earlier(
@@ -180,8 +182,9 @@ def test_the_baseline_stands_with_its_doubts_and_how_it_was_made():
     table = next(block for block in document.blocks if isinstance(block, Table))
     assert table.header[-2:] == ("2021-05-02", "Change")
     (row,) = (row for row in table.rows if row[0].startswith("LAA-950"))
-    assert row[-2:] == ("8.1\N{NO-BREAK SPACE}a", "+4.2, changed")
+    assert row[-2:] == ("8.1\N{NO-BREAK SPACE}a", "+4.2, beyond repeatability")
     assert "a: image noise" in table.note
     assert (
-        "Compared with 2021-05-02 (kernel B31f, 1.50\N{NO-BREAK SPACE}mm): made alike" in table.note
+        "Compared with 2021-05-02 (kernel B31f, 1.50\N{NO-BREAK SPACE}mm): acquired alike"
+        in table.note
     )

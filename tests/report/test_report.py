@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pymupdf
 import pytest
+from tests.report.pages import overlaps
 from tests.report.sample import make_analysis, measured
 
 from qct.acquisition import Acquisition, Patient, Study
@@ -15,7 +16,7 @@ from qct.options import Options
 from qct.quantities import QUANTITIES
 from qct.report import build, write_html, write_pdf
 from qct.report.document import Box, Facts, Figure, Heading, Table
-from qct.report.page_one import HEADLINES
+from qct.report.headlines import HEADLINES
 from qct.report.sections import COLUMNS, THIRD_COLUMNS
 from qct.report.wording import MINUS, load_wording
 
@@ -247,18 +248,6 @@ def test_nothing_runs_off_the_paper_however_long_the_header_is(paper, language):
         words = page.get_text("words")
         assert max(word[2] for word in words) < page.rect.width - 35
         assert max(word[3] for word in words) < page.rect.height - 15
-
-
-def overlaps(page):
-    """Return pairs of words of body text whose boxes lie on each other."""
-    words = [word[:5] for word in page.get_text("words") if word[3] - word[1] < 20]
-    return [
-        (a[4], b[4])
-        for n, a in enumerate(words)
-        for b in words[n + 1 :]
-        if min(a[2], b[2]) - max(a[0], b[0]) > 1
-        and min(a[3], b[3]) - max(a[1], b[1]) > 0.5 * (a[3] - a[1])
-    ]
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -17,7 +17,7 @@ from qct.report import build, write_html, write_pdf, write_text
 from qct.report.page_one import reasons_in_words
 from qct.report.wording import check_language, languages, load_wording
 
-NAMES = ("regions", "fissures", "labels", "definitions", "populations", "refusals")
+NAMES = ("regions", "fissures", "labels", "definitions", "populations", "limits", "refusals")
 """Tables that English does not need: its words stand in the tables of the package."""
 
 OTHERS = [one for one in languages() if one != "en"]
@@ -69,6 +69,9 @@ def test_a_language_names_every_region_quantity_and_reference(language):
     assert set(QUANTITIES) <= set(own["labels"])
     assert set(QUANTITIES) <= set(own["definitions"])
     assert rows <= set(own["populations"])
+    assert {one.key for one in references(analysis.scan.patient) if one.limits} == set(
+        own["limits"]
+    )
 
 
 @pytest.mark.parametrize("language", languages())

@@ -34,6 +34,15 @@ def test_vessels_are_not_sheets():
     assert len(find_evidence(_box(hu)).points) < 50
 
 
+def test_a_thick_bright_sheet_is_a_fissure_and_a_thick_vessel_is_none():
+    hu = _noisy_lung()
+    hu[24:27] = -450
+    hu[:, 10:13, 38:41] = -450
+    usable = find_evidence(_box(hu)).usable
+    assert usable[25, 20:30, 15:30].all()
+    assert not usable[10:18, 11, 39].any()
+
+
 def test_derivative_taps_are_exact_on_polynomials():
     gauss, slope, bend = derivative_taps(1.0).astype(float)
     x = np.arange(len(gauss)) - len(gauss) // 2

@@ -47,6 +47,17 @@ def test_visible_fissures_are_called_supported(divided):
     assert all(fit.completeness_percent > 60 for fit in divided.fissures)
 
 
+def test_the_volume_error_of_a_lobe_is_that_of_its_borders(divided):
+    of = {fit.fissure: fit.volume_error_ml for fit in divided.fissures}
+    errors_ml = divided.volume_errors_ml
+    assert errors_ml["left_upper_lobe"] == errors_ml["left_lower_lobe"] == of["left_oblique"]
+    assert errors_ml["right_lower_lobe"] == of["right_oblique"]
+    assert errors_ml["right_upper_and_middle"] == of["right_oblique"]
+    for lobe in ("right_upper_lobe", "right_middle_lobe"):
+        largest = np.hypot(of["right_oblique"], of["right_horizontal"])
+        assert of["right_horizontal"] <= errors_ml[lobe] <= largest + 0.1
+
+
 def test_fissures_that_are_not_there_are_called_a_population_average():
     unseen = drawn_lungs.draw(visible=False)
     lobes = divide_lobes(unseen.volume, unseen.lungs, prior=geometric_prior())

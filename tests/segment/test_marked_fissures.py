@@ -18,7 +18,7 @@ from qct.segment.trust import SUPPORTED
 
 MARKED = Path(__file__).parent / "marked"
 SCANS = {"ricord1a": "ct/ricord1a", "lung1_001": "ct/lung1_001/series"}
-LEAST_SUPPORTED = {"ricord1a": {"right_oblique"}, "lung1_001": {"right_oblique"}}
+LEAST_SUPPORTED = {"ricord1a": {"right_oblique", "left_oblique"}, "lung1_001": {"right_oblique"}}
 
 
 def marks(name):

@@ -178,6 +178,7 @@ def run(args: argparse.Namespace) -> int:
         **acquisition_of(args),
     )
     from qct.export import check_folder, write_folder
+    from qct.kernels.ahead import compile_beside, note_compiled
     from qct.pipeline import analyze, results
     from qct.report.wording import check_language
 
@@ -189,6 +190,7 @@ def run(args: argparse.Namespace) -> int:
         from qct.export.extras import optional
 
         optional("highdicom")  # before the work, not after it
+    compile_beside(args.threads)
     with shown_progress(quiet=args.quiet or args.json) as progress:
         analysis = analyze(
             args.scan,
@@ -209,6 +211,7 @@ def run(args: argparse.Namespace) -> int:
             started=started,
         )
         write_folder(args.output, files, force=args.force)
+    note_compiled()
     if args.json:
         sys.stdout.write(files["analysis.json"].decode())
     elif not args.quiet:

@@ -19,6 +19,7 @@ from qct.regions import (
     SNOMED_LUNG,
     SNOMED_SIDES,
     THIRDS,
+    UPPER_AND_MIDDLE,
     Region,
 )
 
@@ -67,6 +68,7 @@ PARTS = {
         for one in HEIGHT_THIRDS
         if one.slab is not None
     },
+    UPPER_AND_MIDDLE.key: Code("RUL_RML", SCHEME, "Upper and middle lobe of right lung"),
     CORE.key: Code("CORE", SCHEME, "Lung away from its surface"),
     PEEL.key: Code("PEEL", SCHEME, "Lung near its surface"),
 }

@@ -18,7 +18,12 @@ Words = Mapping[str, Mapping[str, list[str]]]
 """Per topic: regular expressions that name it (``is``), and some that only seem to (``is_not``)."""
 
 LOBES_BESIDE = {
-    Fissure.RIGHT_OBLIQUE: ("right_upper_lobe", "right_middle_lobe", "right_lower_lobe"),
+    Fissure.RIGHT_OBLIQUE: (
+        "right_upper_lobe",
+        "right_middle_lobe",
+        "right_lower_lobe",
+        "right_upper_and_middle",
+    ),
     Fissure.RIGHT_HORIZONTAL: ("right_upper_lobe", "right_middle_lobe"),
     Fissure.LEFT_OBLIQUE: ("left_upper_lobe", "left_lower_lobe"),
 }
@@ -32,6 +37,7 @@ FISSURE_FACTS = (
     "fissure_support",
     "fissure_coverage_percent",
     "fissure_error_mm",
+    "fissure_volume_error_ml",
 )
 
 CALIBRATED = ("outside_air", "tracheal_air", "muscle", "noise_sd")
@@ -128,7 +134,9 @@ def region_facts(
     """Collect what holds for one region.
 
     Names: ``region``, ``region_name``, those of `REGION_VALUES`, ``flag.<key>``, and for a lobe the border
-    least seen: ``fissure_name``, ``fissure_support``, ``fissure_coverage_percent``, ``fissure_error_mm``.
+    least seen: ``fissure_name``, ``fissure_support``, ``fissure_coverage_percent``, ``fissure_error_mm``,
+    ``fissure_volume_error_ml``; and ``lobe_error_ml``, ``lobe_error_percent``, the standard deviation of its
+    volume that all its borders bring.
     """
     raised |= segmentation.flags | _flags_beside(region, segmentation)
     return {
@@ -137,7 +145,17 @@ def region_facts(
         **{key: _value(measured, region, key) for key in REGION_VALUES},
         **{f"flag.{flag.key}": flag in raised for flag in Flag},
         **_fissure_facts(region, segmentation.fissures),
+        **_lobe_errors(region, segmentation, measured),
     }
+
+
+def _lobe_errors(
+    region: str, segmentation: Segmentation, measured: tuple[Measured, ...]
+) -> dict[str, float | None]:
+    error_ml = segmentation.volume_errors_ml.get(region)
+    volume_ml = _value(measured, region, "volume_ml")
+    percent = 100 * error_ml / volume_ml if error_ml is not None and volume_ml else None
+    return {"lobe_error_ml": error_ml, "lobe_error_percent": percent}
 
 
 def _flags_beside(region: str, segmentation: Segmentation) -> frozenset[Flag]:
@@ -162,6 +180,7 @@ def _fissure_facts(region: str, fissures: tuple[FissureFit, ...]) -> dict[str, A
         "fissure_support": worst.support,
         "fissure_coverage_percent": 100 * worst.coverage,
         "fissure_error_mm": worst.error_mm,
+        "fissure_volume_error_ml": worst.volume_error_ml,
     }
 
 

@@ -118,6 +118,7 @@ def _reference(
         population=row["population"],
         source=row["source"],
         kind=row["kind"],
+        limits=row.get("limits", ""),
         refused=refused,
         **values,
     )

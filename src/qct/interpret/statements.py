@@ -28,6 +28,8 @@ class Rule:
     when: tuple[Condition, ...]
     compares: bool
     changes: bool
+    only: str
+    """The one verdict on a change that it speaks of; empty for any."""
 
 
 @cache
@@ -76,6 +78,7 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         when=tuple(parse_condition(test) for test in row.get("when", ())),
         compares=row.get("compares", False),
         changes=row.get("changes", False),
+        only=row.get("only", ""),
     )
 
 
@@ -114,6 +117,8 @@ def _changed(rule: Rule, changes: tuple[Change, ...]) -> Statement | None:
     (place,) = rule.numbers
     one = next((c for c in changes if (c.region, c.quantity) == place), None)
     if one is None or one.points[-1].value is None or one.difference is None:
+        return None
+    if rule.only not in ("", one.verdict):
         return None
     return Statement(rule.key, f"{rule.template}_{one.verdict.replace(' ', '_')}", rule.numbers)
 

@@ -1,8 +1,10 @@
 """How far a number may move without a change in the patient: ``uncertainty.toml`` for what was measured."""
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import starmap
 
 from qct.findings import Measured, StandardError, Uncertainty
 from qct.regions import WHOLE_LUNG
@@ -10,9 +12,14 @@ from qct.regions import WHOLE_LUNG
 LEAST_CHANGE = "least detectable change"
 """What `least_change` looks for."""
 
+BORDER_ERROR = "border error"
+"""How far the volume of a lobe may be off because its borders are not seen everywhere."""
+
 
 def uncertainties(
-    measured: tuple[Measured, ...], errors: tuple[StandardError, ...] = ()
+    measured: tuple[Measured, ...],
+    errors: tuple[StandardError, ...] = (),
+    border_errors_ml: Mapping[str, float] | None = None,
 ) -> tuple[Uncertainty, ...]:
     """Return the rows of the table for every number that this scan gives.
 
@@ -22,9 +29,15 @@ def uncertainties(
         As judged. A number that is withheld or not measured has no uncertainty.
     errors : tuple of StandardError
         What the noise of this scan does.
+    border_errors_ml : mapping, optional
+        Region key of a lobe to the standard deviation of its volume, as `Segmentation.volume_errors_ml`.
     """
     given = {(one.region, one.quantity) for one in measured if one.value is not None}
-    every = (*table(), *map(_of_noise, errors))
+    every = (
+        *table(),
+        *map(_of_noise, errors),
+        *starmap(_of_borders, (border_errors_ml or {}).items()),
+    )
     return tuple(one for one in every if (one.region, one.quantity) in given)
 
 
@@ -36,6 +49,19 @@ def _of_noise(error: StandardError) -> Uncertainty:
         kind="standard error",
         amount=error.amount,
         conditions=f"from noise alone, {error.noise_hu:.1f} HU in the trachea",
+        source="qct",
+        confirmed=True,
+    )
+
+
+def _of_borders(region: str, amount_ml: float) -> Uncertainty:
+    return Uncertainty(
+        key=f"border_{region}",
+        region=region,
+        quantity="volume_ml",
+        kind=BORDER_ERROR,
+        amount=amount_ml,
+        conditions="standard deviation, from how much of its borders this scan shows",
         source="qct",
         confirmed=True,
     )

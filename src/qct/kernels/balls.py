@@ -37,7 +37,7 @@ def reach(
     return reached
 
 
-@kernel
+@kernel("(boolean[:, :, ::1], float64, UniTuple(float64, 3), float32[:, :, ::1], int64, int64)")
 def _measure_in_slices(
     mask: npt.NDArray[np.bool_],
     radius_mm: float,
@@ -57,7 +57,8 @@ def _measure_in_slices(
             _measure_in_row(mask[z, y], np.float32(sx), beyond, rows[y])
         for y in range(ny):
             nearest = squared[z, y]
-            nearest[:] = rows[y]
+            for x in range(nx):
+                nearest[x] = rows[y, x]
             for y2 in range(max(y - n_rows, 0), min(y + n_rows + 1, ny)):
                 more = np.float32(((y2 - y) * sy) ** 2)
                 other = rows[y2]
@@ -85,7 +86,7 @@ def _measure_in_row(
         squared[x] = min(squared[x], (steps * step_mm) ** 2)
 
 
-@kernel
+@kernel("(float32[:, :, ::1], float64, float64, boolean[:, :, ::1], int64, int64)")
 def _reach_across(
     squared: npt.NDArray[np.float32],
     radius_mm: float,

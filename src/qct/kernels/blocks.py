@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, kernel, read_only
 
 
 def average_blocks(
@@ -29,11 +29,14 @@ def average_blocks(
     mean = np.empty(
         [-(-n // factor) for n, factor in zip(hu.shape, factors, strict=True)], np.int16
     )
-    in_parts(_average_blocks, hu, factors, (padding_hu, instead_hu), mean)
+    in_parts(_average_blocks, read_only(hu), factors, (padding_hu, instead_hu), mean)
     return mean
 
 
-@kernel
+@kernel(
+    '(Array(int16, 3, "C", True), UniTuple(int64, 3), UniTuple(int64, 2), '
+    "int16[:, :, ::1], int64, int64)"
+)
 def _average_blocks(
     hu: npt.NDArray[np.int16],
     factors: tuple[int, int, int],
@@ -85,11 +88,15 @@ def decide_voxels(
     labels : (Z, Y, X) uint8
     """
     labels = np.zeros(hu.shape, np.uint8)
-    in_parts(_decide_voxels, hu, (below, above), factors, (threshold_hu, padding_hu), labels)
+    limits = (threshold_hu, padding_hu)
+    in_parts(_decide_voxels, read_only(hu), (below, above), factors, limits, labels)
     return labels
 
 
-@kernel
+@kernel(
+    '(Array(int16, 3, "C", True), UniTuple(uint8[:, :, ::1], 2), UniTuple(int64, 3), '
+    "UniTuple(int64, 2), uint8[:, :, ::1], int64, int64)"
+)
 def _decide_voxels(
     hu: npt.NDArray[np.int16],
     kept: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
+import numpy as np
+import numpy.typing as npt
 from numba import config, njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -12,18 +14,50 @@ _limit = 0
 """Most threads that `in_parts` uses; 0 means every core. See `limit_threads`."""
 
 
-def kernel(function: Function) -> Function:
-    """Compile a kernel.
+_declared: dict[str, tuple[Any, str]] = {}
+"""Kernels that say what they are given: name to dispatcher and types."""
+
+
+@overload
+def kernel(told: Function) -> Function: ...
+@overload
+def kernel(told: str) -> Callable[[Function], Function]: ...
+def kernel(told: Function | str) -> Function | Callable[[Function], Function]:
+    """Compile a kernel when it is first called.
 
     ``fastmath`` stays off: a NaN must stay a NaN, and two machines must agree to the last digit.
     Where no folder for compiled code can be written (a read-only installation without a home), the kernel is
     compiled anew in every process.
+
+    Parameters
+    ----------
+    told : function or str
+        A kernel that others call. One that is called from Python says what it is given, in numba's words:
+        it can then be compiled ahead of its first call (`qct.kernels.ahead`), and a test holds that it is
+        given nothing else.
     """
+    if not isinstance(told, str):
+        return _compiled(told)
+
+    def declare(function: Function) -> Function:
+        made = _compiled(function)
+        _declared[f"{function.__module__}.{function.__name__}"] = made, told
+        return made
+
+    return declare
+
+
+def _compiled(function: Function) -> Function:
     try:
-        compiled: Function = njit(cache=True, nogil=True)(function)
+        made: Function = njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba: no locator available
-        compiled = njit(nogil=True)(function)
-    return compiled
+        made = njit(nogil=True)(function)
+    return made
+
+
+def declared() -> dict[str, tuple[Any, str]]:
+    """Return the kernels imported so far that say what they are given: name to dispatcher and types."""
+    return dict(_declared)
 
 
 def cache_folder() -> str | None:
@@ -33,7 +67,7 @@ def cache_folder() -> str | None:
     """
     try:
         return str(njit(cache=True)(_probe).stats.cache_path)
-    except RuntimeError:
+    except (AttributeError, RuntimeError):  # kernels run interpreted; nowhere to write
         return None
 
 
@@ -51,6 +85,17 @@ def n_threads() -> int:
     """Return how many threads a kernel is run on."""
     cores = int(config.NUMBA_NUM_THREADS)  # what this process may use, or what the environment says
     return min(_limit or cores, cores)
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a view that cannot be written to, C-contiguous (copied only if it is not).
+
+    A kernel is compiled anew for every layout and for what may be written to and what may not. What it only
+    reads and gets from many places, it gets in this one form.
+    """
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def in_parts(function: Callable[..., None], *arguments: Any) -> None:

@@ -127,7 +127,7 @@ def draw_capsules(
                     hu[z, y, x] += np.float32((value - hu[z, y, x]) * share)
 
 
-@kernel
+@kernel("(uint8[:, :, ::1], float64[:, ::1], uint8[::1], float64[::1])")
 def mark_capsules(
     marks: npt.NDArray[np.uint8],
     segments: npt.NDArray[np.float64],

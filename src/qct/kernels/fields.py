@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, kernel, read_only
 
 
 def sample_fields(
@@ -26,11 +26,11 @@ def sample_fields(
     values : (N, K) float64
     """
     values = np.zeros((len(nodes), len(fields)))
-    in_parts(_sample_fields, fields, nodes, values)
+    in_parts(_sample_fields, fields, np.ascontiguousarray(nodes), values)
     return values
 
 
-@kernel
+@kernel("(float32[:, :, :, ::1], float64[:, ::1], float64[:, ::1], int64, int64)")
 def _sample_fields(
     fields: npt.NDArray[np.float32],
     nodes: npt.NDArray[np.float64],
@@ -81,11 +81,14 @@ def resample_hu(
     """
     resampled = np.empty((slices.size, rows.size, columns.size), np.float32)
     limits = (float(lowest_hu), float(highest_hu))
-    in_parts(_resample_hu, hu, rows, columns, slices, limits, resampled)
+    in_parts(_resample_hu, read_only(hu), rows, columns, slices, limits, resampled)
     return resampled
 
 
-@kernel
+@kernel(
+    '(Array(int16, 3, "C", True), float64[::1], float64[::1], float64[::1], '
+    "UniTuple(float64, 2), float32[:, :, ::1], int64, int64)"
+)
 def _resample_hu(
     hu: npt.NDArray[np.int16],
     rows: npt.NDArray[np.float64],
@@ -155,7 +158,10 @@ def divide_by_fields(
     in_parts(_divide_by_fields, labels, fields, origin_nodes, step_nodes, renumber)
 
 
-@kernel
+@kernel(
+    "(uint8[:, :, ::1], float32[:, :, :, ::1], float64[::1], float64[::1], "
+    "uint8[:, ::1], int64, int64)"
+)
 def _divide_by_fields(
     labels: npt.NDArray[np.uint8],
     fields: npt.NDArray[np.float32],

@@ -9,6 +9,24 @@ from qct.kernels.compiled import kernel
 
 
 @kernel
+def _filled(n: int, value: int) -> npt.NDArray[np.int64]:
+    """Return n times the value."""
+    values = np.empty(n, np.int64)
+    for i in range(n):
+        values[i] = value
+    return values
+
+
+@kernel
+def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return an array twice as long that begins with the values; zeros follow."""
+    longer = np.zeros(2 * values.size, np.int64)
+    for n in range(values.size):
+        longer[n] = values[n]
+    return longer
+
+
+@kernel("(int16[:, :, ::1], UniTuple(int64, 3), int64, int64, int64)")
 def flood_in_order(
     hu: npt.NDArray[np.int16],
     seed: tuple[int, int, int],
@@ -47,15 +65,15 @@ def flood_in_order(
     nz, ny, nx = hu.shape
     n_levels = highest_hu - lowest_hu + 1
     seen = np.zeros((nz, ny, nx), np.uint8)
-    heads = np.full(n_levels, -1, np.int64)
-    tails = np.full(n_levels, -1, np.int64)
+    heads = _filled(n_levels, -1)
+    tails = _filled(n_levels, -1)
     room = 1024
     place = np.zeros(room, np.int64)
-    behind = np.full(room, -1, np.int64)
-    came_from = np.full(room, -1, np.int64)
+    behind = _filled(room, -1)
+    came_from = _filled(room, -1)
     voxels = np.zeros(most_voxels, np.int64)
     levels = np.zeros(most_voxels, np.int32)
-    parents = np.full(most_voxels, -1, np.int64)
+    parents = _filled(most_voxels, -1)
     n_wet = 0
 
     level = min(max(int(hu[seed[0], seed[1], seed[2]]) - lowest_hu, 0), n_levels - 1)
@@ -94,11 +112,12 @@ def flood_in_order(
                 continue
             seen[z2, y2, x2] = 1
             if n_queued == room:
-                place = np.concatenate((place, np.zeros(room, np.int64)))
-                behind = np.concatenate((behind, np.full(room, -1, np.int64)))
-                came_from = np.concatenate((came_from, np.full(room, -1, np.int64)))
+                place = _doubled(place)
+                behind = _doubled(behind)
+                came_from = _doubled(came_from)
                 room *= 2
             place[n_queued] = (z2 * ny + y2) * nx + x2
+            behind[n_queued] = -1
             came_from[n_queued] = n_wet - 1
             if tails[joins] < 0:
                 heads[joins] = n_queued
@@ -109,7 +128,7 @@ def flood_in_order(
     return voxels[:n_wet], levels[:n_wet], parents[:n_wet]
 
 
-@kernel
+@kernel("(int16[:, :, ::1], uint8[:, :, ::1], int64, int64)")
 def flood_markers(
     hu: npt.NDArray[np.int16],
     markers: npt.NDArray[np.uint8],
@@ -139,9 +158,9 @@ def flood_markers(
     nz, ny, nx = hu.shape
     n_levels = highest_hu - lowest_hu + 1
     basins = markers.copy()
-    behind = np.full(hu.size, -1, np.int64)
-    heads = np.full(n_levels, -1, np.int64)
-    tails = np.full(n_levels, -1, np.int64)
+    behind = _filled(hu.size, -1)
+    heads = _filled(n_levels, -1)
+    tails = _filled(n_levels, -1)
     for z in range(nz):
         for y in range(ny):
             for x in range(nx):

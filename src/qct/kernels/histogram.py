@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel, n_threads
+from qct.kernels.compiled import in_parts, kernel, n_threads, read_only
 
 RUN = 32
 """Labels compared at once (voxels)."""
@@ -59,7 +59,7 @@ def count_labels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     return counts.T.copy()
 
 
-@kernel
+@kernel("(uint8[:, ::1], int64[:, ::1], int64, int64)")
 def _count_labels(
     labels: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64], part: int, parts: int
 ) -> None:
@@ -122,12 +122,15 @@ def count_hu(
     numbers, so their sum does not depend on how many threads there were.
     """
     counts = np.zeros((n_threads(), len(slab_of), n_slabs, bins[1]), np.int64)
-    in_parts(_count_hu, hu, labels, slab_of, counts, bins)
+    in_parts(_count_hu, read_only(hu), labels, slab_of, counts, bins)
     total: npt.NDArray[Any] = counts.sum(axis=0)
     return total
 
 
-@kernel
+@kernel(
+    '(Array(int16, 2, "C", True), uint8[:, ::1], uint8[:, ::1], int64[:, :, :, ::1], '
+    "UniTuple(int64, 3), int64, int64)"
+)
 def _count_hu(
     hu: npt.NDArray[np.int16],
     labels: npt.NDArray[np.uint8],

@@ -14,7 +14,9 @@ LONGEST_CODE = 16
 """Longest Huffman code word (ISO/IEC 10918-1 annex C)."""
 
 
-@kernel
+@kernel(
+    '(Array(uint8, 1, "C", True), int64[::1], int64[::1], UniTuple(int64, 2), UniTuple(int64, 3))'
+)
 def decode_lossless_jpeg(
     data: npt.NDArray[np.uint8],
     code_counts: npt.NDArray[np.int64],
@@ -174,7 +176,7 @@ def decode_lossless_jpeg(
     return pixels, n_rows * n_columns
 
 
-@kernel
+@kernel('(Array(uint8, 1, "C", True), int64)')
 def unpack_runs(data: npt.NDArray[np.uint8], n_bytes: int) -> tuple[npt.NDArray[np.uint8], int]:
     """Unpack one segment of run-length coded bytes (DICOM PS3.5 G.3.2, the PackBits scheme).
 

@@ -52,6 +52,25 @@ def unroll_columns(
 
 
 @kernel
+def _middle_of(values: npt.NDArray[np.float64], n: int) -> Any:
+    """Return the element of the first n that has n // 2 smaller or equal ones; they end up sorted.
+
+    By insertion: columns are short, and numpy's sort takes a second to compile.
+    """
+    for i in range(1, n):
+        value = values[i]
+        k = i
+        while k > 0 and values[k - 1] > value:
+            values[k] = values[k - 1]
+            k -= 1
+        values[k] = value
+    return values[n // 2]
+
+
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], float64[:, :, ::1], float64[::1], "
+    "float64[::1], float64, float32[:, :, ::1], boolean[:, :, ::1], int64, int64)"
+)
 def _unroll_columns(
     hu: npt.NDArray[np.float32],
     usable: npt.NDArray[np.bool_],
@@ -99,7 +118,7 @@ def _unroll_columns(
                 n_chosen += 1
             if n_chosen == 0:
                 continue
-            middle = np.sort(chosen[:n_chosen])[n_chosen // 2]
+            middle = _middle_of(chosen, n_chosen)
             for h in range(nh):
                 if used[u, v, h]:
                     relative[u, v, h] = min(max(values[h] - middle, -most_hu), most_hu)
@@ -144,7 +163,10 @@ def plate_contrast(
     return contrast
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], int64, float64[:, ::1], int64, float64, "
+    "float32[:, :, ::1], int64, int64)"
+)
 def _plate_contrast(
     hu: npt.NDArray[np.float32],
     usable: npt.NDArray[np.bool_],
@@ -169,8 +191,9 @@ def _plate_contrast(
         count = np.empty(nh)
         for v in range(nv):
             for t in range(tilts.shape[0]):
-                total[:] = 0.0
-                count[:] = 0.0
+                for h in range(nh):
+                    total[h] = 0.0
+                    count[h] = 0.0
                 for k in range(width * width):
                     du, dv = k // width - reach, k % width - reach
                     if du * du + dv * dv > reach * reach + 1:
@@ -214,7 +237,7 @@ def _step_path(
         out[h] -= lowest
 
 
-@kernel
+@kernel("(float32[:, :, ::1], float32[::1])")
 def follow_plates(
     cost: npt.NDArray[np.float32], step_cost: npt.NDArray[np.float32]
 ) -> npt.NDArray[Any]:
@@ -250,6 +273,8 @@ def follow_plates(
                 if 0 <= u - du < nu and 0 <= v - dv < nv:
                     _step_path(path[u - du, v - dv], cost[u, v], step_cost, path[u, v])
                 else:
-                    path[u, v] = cost[u, v]
-                total[u, v] += path[u, v]
+                    for h in range(nh):
+                        path[u, v, h] = cost[u, v, h]
+                for h in range(nh):
+                    total[u, v, h] += path[u, v, h]
     return total

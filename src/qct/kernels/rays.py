@@ -8,7 +8,7 @@ import numpy.typing as npt
 from qct.kernels.compiled import kernel
 
 
-@kernel
+@kernel("(uint8[:, :, ::1], uint8[:, :, ::1], float64[:, ::1], float64[:, ::1], uint8[::1], int64)")
 def march_rays(
     sides: npt.NDArray[np.uint8],
     bone: npt.NDArray[np.uint8],
@@ -49,11 +49,12 @@ def march_rays(
     """
     nz, ny, nx = sides.shape
     n_rays = directions.shape[0]
-    first = np.full((nz, n_rays), n_steps, np.int16)
-    last = np.full((nz, n_rays), -1, np.int16)
-    wall = np.full((nz, n_rays), n_steps, np.int16)
+    first = np.empty((nz, n_rays), np.int16)
+    last = np.empty((nz, n_rays), np.int16)
+    wall = np.empty((nz, n_rays), np.int16)
     for z in range(nz):
         for a in range(n_rays):
+            first[z, a], last[z, a], wall[z, a] = n_steps, -1, n_steps
             for step in range(n_steps):
                 y = int(np.floor(centres[z, 0] + step * directions[a, 0] + 0.5))
                 x = int(np.floor(centres[z, 1] + step * directions[a, 1] + 0.5))
@@ -68,7 +69,7 @@ def march_rays(
     return first, last, wall
 
 
-@kernel
+@kernel("(boolean[:, :, ::1], int16[:, ::1], int16[:, ::1], float64[:, ::1], float64[:, ::1])")
 def paint_rays(
     mask: npt.NDArray[np.bool_],
     inner: npt.NDArray[np.int16],

@@ -30,6 +30,16 @@ def _correlate_rows(
 
 
 @kernel
+def _has_any(plane: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether anything of a plane is set."""
+    for y in range(plane.shape[0]):
+        for x in range(plane.shape[1]):
+            if plane[y, x]:
+                return True
+    return False
+
+
+@kernel
 def _tap_x(plane: npt.NDArray[np.float32], taps: npt.NDArray[np.float32], y: int, x: int) -> Any:
     """Correlate one voxel along x, continuing the edge."""
     nx = plane.shape[1]
@@ -119,7 +129,11 @@ def find_sheets(
     return strength, normal, smooth
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], float32[:, ::1], float64, "
+    "Tuple((float32[:, :, ::1], int8[:, :, :, ::1], float32[:, :, ::1])), int64, "
+    "int64)"
+)
 def _find_sheets(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
@@ -134,7 +148,7 @@ def _find_sheets(
     nz, ny, nx = hu.shape
     radius = taps.shape[1] // 2
     for z in range(part, nz, parts):
-        if not inside[z].any():
+        if not _has_any(inside[z]):
             continue
         along_z = np.zeros((3, ny, nx), np.float32)
         for t in range(taps.shape[1]):
@@ -144,8 +158,15 @@ def _find_sheets(
                 for y in range(ny):
                     for x in range(nx):
                         along_z[k, y, x] += tap * source[y, x]
-        z0y0, z0y1, z0y2 = np.empty_like(hu[z]), np.empty_like(hu[z]), np.empty_like(hu[z])
-        z1y0, z1y1, z2y0 = np.empty_like(hu[z]), np.empty_like(hu[z]), np.empty_like(hu[z])
+        planes = np.empty((6, ny, nx), np.float32)
+        z0y0, z0y1, z0y2, z1y0, z1y1, z2y0 = (
+            planes[0],
+            planes[1],
+            planes[2],
+            planes[3],
+            planes[4],
+            planes[5],
+        )
         _correlate_rows(along_z[0], taps[0], z0y0)
         _correlate_rows(along_z[0], taps[1], z0y1)
         _correlate_rows(along_z[0], taps[2], z0y2)
@@ -202,7 +223,10 @@ def find_crests(
     return is_crest
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], int8[:, :, :, ::1], boolean[:, :, ::1], float64, "
+    "boolean[:, :, ::1], int64, int64)"
+)
 def _find_crests(
     strength: npt.NDArray[np.float32],
     normal: npt.NDArray[np.int8],
@@ -281,11 +305,14 @@ def count_coplanar(
     """
     count = np.zeros(len(crests), np.int32)
     limits = (float(least_cosine), float(most_offset))
-    in_parts(_count_coplanar, crests, normals, number, reach, limits, count)
+    in_parts(_count_coplanar, np.ascontiguousarray(crests), normals, number, reach, limits, count)
     return count
 
 
-@kernel
+@kernel(
+    "(int32[:, ::1], float32[:, ::1], int32[:, :, ::1], int64, UniTuple(float64, 2), "
+    "int32[::1], int64, int64)"
+)
 def _count_coplanar(
     crests: npt.NDArray[np.int32],
     normals: npt.NDArray[np.float32],

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, kernel, read_only
 
 PER_UNIT = 10.0
 """Rows and columns of a disc table per unit of the blur's standard deviation."""
@@ -41,11 +41,14 @@ def sample_rays(
         Outside the grid the edge is continued.
     """
     profiles = np.zeros((len(frames), len(turns), radii.size), np.float32)
-    in_parts(_sample_rays, hu, frames, turns, radii, profiles)
+    in_parts(_sample_rays, read_only(hu), frames, turns, radii, profiles)
     return profiles
 
 
-@kernel
+@kernel(
+    '(Array(int16, 3, "C", True), float64[:, :, ::1], float64[:, ::1], float64[::1], '
+    "float32[:, :, ::1], int64, int64)"
+)
 def _sample_rays(
     hu: npt.NDArray[np.int16],
     frames: npt.NDArray[np.float64],
@@ -75,7 +78,7 @@ def _sample_rays(
                 profiles[p, d, s] = total
 
 
-@kernel
+@kernel("(float32[:, ::1], float64, float64)")
 def find_edges(
     profiles: npt.NDArray[np.float32], step_mm: float, reach_mm: float
 ) -> npt.NDArray[Any]:
@@ -102,8 +105,10 @@ def find_edges(
     """
     n_profiles, n_steps = profiles.shape
     reach = int(reach_mm / step_mm)
-    edges = np.full((n_profiles, 5), np.nan)
+    edges = np.empty((n_profiles, 5))
     for n in range(n_profiles):
+        for k in range(5):
+            edges[n, k] = np.nan
         line = profiles[n]
         low = 0
         peak = -1
@@ -213,7 +218,7 @@ def fit_walls(
     return fitted
 
 
-@kernel
+@kernel("(float32[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64)")
 def _fit_walls(
     profiles: npt.NDArray[np.float32],
     table: npt.NDArray[np.float64],

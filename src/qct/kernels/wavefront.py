@@ -13,11 +13,14 @@ FREE, TAKEN, AHEAD, REFUSED = 0, 1, 2, 3
 ENDED, SPLIT, LEAKED = 0, 1, 2
 """How a walk ended: nothing more to enter; the front fell apart; it grew faster than a tube can."""
 
+SCATTER = 40503
+"""Spreads the indices of voxels that lie side by side over a table (Knuth's multiplicative hashing)."""
+
 TENTHS = 10.0
 """Path lengths are summed in whole tenths of a millimetre, so that no order of adding changes them."""
 
 
-@kernel
+@kernel("(int16[:, :, ::1],)")
 def smooth_slices(hu: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
     """Smooth every slice by (1, 2, 1)/4 along y and x, continuing the edge; rounded down.
 
@@ -115,9 +118,16 @@ def part_front(
     """
     nz, ny, nx = state.shape
     part_of = np.zeros(front.size, np.int64)
-    place = {np.int64(-1): np.int64(-1)}
+    # where each voxel stands in the front, by its index: an open table, at most half full
+    n_places = 2
+    while n_places < 2 * front.size:
+        n_places *= 2
+    place = np.zeros(n_places, np.int64)
     for n in range(front.size):
-        place[front[n]] = np.int64(n)
+        at = (front[n] * SCATTER >> 7) % n_places
+        while place[at]:
+            at = (at + 1) % n_places
+        place[at] = n + 1
     stack = np.zeros(front.size, np.int64)
     n_parts = 0
     for first in range(front.size):
@@ -137,7 +147,11 @@ def part_front(
                     for x2 in range(max(x - 1, 0), min(x + 2, nx)):
                         if state[z2, y2, x2] != AHEAD:
                             continue
-                        beside = place[(z2 * ny + y2) * nx + x2]
+                        flat2 = (z2 * ny + y2) * nx + x2
+                        at = (flat2 * SCATTER >> 7) % n_places
+                        while front[place[at] - 1] != flat2:
+                            at = (at + 1) % n_places
+                        beside = place[at] - 1
                         if part_of[beside] == 0:
                             part_of[beside] = n_parts
                             stack[n_stack] = beside
@@ -158,13 +172,18 @@ def without_spurs(part: npt.NDArray[np.int64]) -> int:
     -------
     n_parts : int
     """
-    sizes = np.zeros(part.max() + 1, np.int64)
+    n_numbers = 1
+    for n in range(part.size):
+        n_numbers = max(n_numbers, part[n] + 1)
+    sizes = np.zeros(n_numbers, np.int64)
+    largest = 0
     for n in range(part.size):
         sizes[part[n]] += 1
+        largest = max(largest, sizes[part[n]])
     number = np.zeros(sizes.size, np.int64)
     n_parts = 0
     for k in range(1, sizes.size):
-        if sizes[k] > 1 and 5 * sizes[k] >= sizes.max():
+        if sizes[k] > 1 and 5 * sizes[k] >= largest:
             n_parts += 1
             number[k] = n_parts
     for n in range(part.size):
@@ -173,6 +192,17 @@ def without_spurs(part: npt.NDArray[np.int64]) -> int:
 
 
 @kernel
+def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return an array twice as long that begins with the values; zeros follow."""
+    longer = np.zeros(2 * values.size, np.int64)
+    for n in range(values.size):
+        longer[n] = values[n]
+    return longer
+
+
+@kernel(
+    "(int16[:, :, ::1], uint8[:, :, ::1], int64[::1], float64[::1], int64[:, :, ::1], float64[::1])"
+)
 def walk_branch(
     hu: npt.NDArray[np.int16],
     state: npt.NDArray[np.uint8],
@@ -232,11 +262,12 @@ def walk_branch(
     n_far, n_near = rays.shape[1], min(int(rules[7]), rays.shape[1])
     step = lengths[0, 0, 0] + 1  # longer than any way to a neighbour, so that no layer stays empty
     n_rings = step
-    heads = np.full(n_rings, -1, np.int64)
-    tails = np.full(n_rings, -1, np.int64)
+    heads, tails = np.empty(n_rings, np.int64), np.empty(n_rings, np.int64)
+    for ring in range(n_rings):
+        heads[ring], tails[ring] = -1, -1
     room = 64
     place = np.zeros(room, np.int64)
-    behind = np.full(room, -1, np.int64)
+    behind = np.zeros(room, np.int64)
     n_queued = 0
     voxels = np.zeros(room, np.int64)
     layer_of = np.zeros(room, np.int64)
@@ -270,14 +301,14 @@ def walk_branch(
                 if not near and not is_walled(hu, at, rays, n_far, rules[1], rules[2]):
                     state[z, y, x] = REFUSED
                     if n_refused == refused.size:
-                        refused = np.concatenate((refused, np.zeros(n_refused, np.int64)))
+                        refused = _doubled(refused)
                     refused[n_refused] = flat
                     n_refused += 1
                     continue
                 state[z, y, x] = AHEAD
                 if n_in == voxels.size:
-                    voxels = np.concatenate((voxels, np.zeros(n_in, np.int64)))
-                    layer_of = np.concatenate((layer_of, np.zeros(n_in, np.int64)))
+                    voxels = _doubled(voxels)
+                    layer_of = _doubled(layer_of)
                 voxels[n_in] = flat
                 layer_of[n_in] = layer
                 n_in += 1
@@ -292,8 +323,8 @@ def walk_branch(
                         if state[z2, y2, x2] != FREE or value > rules[0] or value < -1200:
                             continue
                         if n_queued == room:
-                            place = np.concatenate((place, np.zeros(room, np.int64)))
-                            behind = np.concatenate((behind, np.full(room, -1, np.int64)))
+                            place = _doubled(place)
+                            behind = _doubled(behind)
                             room *= 2
                         ring = (distance + lengths[z2 - z + 1, y2 - y + 1, x2 - x + 1]) % n_rings
                         place[n_queued] = (z2 * ny + y2) * nx + x2
@@ -324,5 +355,6 @@ def walk_branch(
         state[flat // (ny * nx), (flat // nx) % ny, flat % nx] = FREE
     part_of = np.zeros(n_in, np.int64)
     if outcome == SPLIT:
-        part_of[n_before:] = parts
+        for n in range(parts.size):
+            part_of[n_before + n] = parts[n]
     return voxels[:n_in].copy(), layer_of[:n_in].copy(), part_of, outcome

@@ -3,22 +3,12 @@
 import edt
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import binary_fill_holes, label, uniform_filter
+from scipy.ndimage import uniform_filter
 
+from qct.measure.noise import Noise
+from qct.measure.trachea import FROM_WALL_MM, tracheal_core
 from qct.regions import Label
 from qct.volume import PADDING_HU, Volume
-
-TRACHEA_SHARE = 0.3
-"""Share of the airways' height, from the top, in which the trachea is looked for."""
-
-FROM_WALL_MM = 4.0
-"""Tracheal air and muscle are measured this far from where they end: past the blur of the border."""
-
-LUMEN_BELOW_HU = -600
-"""Brighter voxels of the segmented airway are wall, or lie between two bronchi."""
-
-BRONCHUS_MM2 = 40.0
-"""Where a slice shows two lumens of at least this area, the trachea has parted."""
 
 BODY_ABOVE_HU = -500
 """Seen from the front, the patient begins where HU first rises above this."""
@@ -48,7 +38,9 @@ MIN_VOXELS = 200
 """Fewer voxels than this do not make a calibration."""
 
 
-def calibrate(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]:
+def calibrate(
+    volume: Volume, labels: npt.NDArray[np.uint8], noise: Noise | None
+) -> dict[str, float]:
     """Measure the median HU of substances that the gate knows the truth about.
 
     Parameters
@@ -57,14 +49,15 @@ def calibrate(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]
         The scan.
     labels : (Z, Y, X) uint8
         `qct.regions.Label` numbers.
+    noise : Noise or None
+        Of this scan, by `qct.measure.measure_noise`.
 
     Returns
     -------
     hu : dict
         ``tracheal_air``: the core of the trachea; ``outside_air``: air in front of the patient; ``muscle``:
-        beside the spine, behind the lungs; ``noise_sd``: standard deviation in the core of the trachea, about
-        the mean of each slice (scatter lets the air read higher from slice to slice; that is no noise).
-        What the image does not show is not in it.
+        beside the spine, behind the lungs; ``noise_sd``: standard deviation of `noise`. What the image does
+        not show is not in it.
 
     Raises
     ------
@@ -74,67 +67,17 @@ def calibrate(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[str, float]
     if labels.shape != volume.shape:
         msg = f"labels {labels.shape} are not on the grid {volume.shape}"
         raise ValueError(msg)
-    air, noise = _tracheal_air(volume, labels)
+    trachea = tracheal_core(volume, labels)
     samples = {
-        "tracheal_air": air,
+        "tracheal_air": volume.hu[trachea[0]][trachea[1]] if trachea else np.empty(0, np.int16),
         "outside_air": _outside_air(volume.hu, labels),
         "muscle": _muscle(volume, labels),
     }
     found = {name: hu for name, hu in samples.items() if hu.size >= MIN_VOXELS}
     known = {name: float(np.median(hu)) for name, hu in found.items()}
-    if "tracheal_air" in found:
-        known["noise_sd"] = float(np.sqrt(np.mean(noise**2)))
+    if noise is not None:
+        known["noise_sd"] = noise.sd_hu
     return known
-
-
-def _tracheal_air(
-    volume: Volume, labels: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
-    """Return the HU of the core of the trachea, and by how much each differs from the mean of its slice."""
-    found = tracheal_core(volume, labels)
-    if found is None:
-        return np.empty(0, np.int16), np.empty(0)
-    box, core = found
-    air: npt.NDArray[np.int16] = volume.hu[box][core]
-    slices = np.nonzero(core)[0]
-    counts = np.maximum(np.bincount(slices), 1)
-    means = np.bincount(slices, air) / counts
-    return air, air - means[slices]
-
-
-def tracheal_core(
-    volume: Volume, labels: npt.NDArray[np.uint8]
-) -> tuple[tuple[slice, ...], npt.NDArray[np.bool_]] | None:
-    """Return a box around the trachea, and where in it there is air far from its wall; None without airways."""
-    slices = np.flatnonzero((labels == Label.AIRWAY).any(axis=(1, 2)))
-    if slices.size == 0:
-        return None
-    top, bottom = int(slices[-1]), int(slices[0])
-    box: tuple[slice, ...] = (slice(top - round(TRACHEA_SHARE * (top - bottom)), top + 1),)
-    for axes in ((0, 2), (0, 1)):
-        inside = np.flatnonzero((labels[box[0]] == Label.AIRWAY).any(axis=axes))
-        box += (slice(max(int(inside[0]) - 1, 0), int(inside[-1]) + 2),)
-    lumen = _trachea(labels[box] == Label.AIRWAY, volume.hu[box], volume.spacing_mm)
-    # the scan may end within the trachea: its ends are no wall, the sides of the box are background
-    from_wall_mm = edt.edt(lumen, anisotropy=volume.spacing_mm, black_border=False)
-    core: npt.NDArray[np.bool_] = (from_wall_mm >= FROM_WALL_MM) & (volume.hu[box] != PADDING_HU)
-    return box, core
-
-
-def _trachea(
-    airway: npt.NDArray[np.bool_], hu: npt.NDArray[np.int16], spacing_mm: tuple[float, ...]
-) -> npt.NDArray[np.bool_]:
-    """Return the lumen from the top down to where it has parted in two; noise makes no holes in it."""
-    lumen = np.zeros_like(airway)
-    _, dy, dx = spacing_mm
-    for z in range(len(airway) - 1, -1, -1):
-        air = binary_fill_holes(airway[z] & (hu[z] < LUMEN_BELOW_HU))
-        parts, _ = label(air)
-        areas_mm2 = np.bincount(parts.ravel())[1:] * dy * dx
-        if np.count_nonzero(areas_mm2 >= BRONCHUS_MM2) > 1:
-            break
-        lumen[z] = air
-    return lumen
 
 
 def _muscle(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:

@@ -1,36 +1,47 @@
 """What the noise of this very scan does to shares and percentiles: a standard error for each.
 
 A share below a threshold depends only on the voxels near it, and neighbours err together, since the noise of a
-CT image is correlated. Both are measured here: noise and its correlation in the air of the trachea, where there
-is nothing else to see, and how much neighbours near a threshold differ in the lungs.
+CT image is correlated. Both are measured here: noise and its grain in the air of the trachea, where there is
+nothing else to see, and how much neighbours near a threshold differ in the lungs.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import hyp1f1
 
 from qct.findings import Histogram, StandardError
-from qct.measure.calibration import tracheal_core
+from qct.measure.trachea import tracheal_core
 from qct.regions import WHOLE_LUNG
 from qct.volume import Volume
 
-MIN_VOXELS = 500
-"""Fewer voxels of air than this do not tell how noise is correlated."""
+MIN_VOXELS = 200
+"""Fewer voxels of air than this do not tell the noise."""
 
 MIN_IN_SLICE = 24
 """Slices with less air than this are passed over: a trend has 6 terms."""
 
-REACH = (1, 3, 3)
-"""Neighbours up to so many voxels away (z, y, x) are looked at."""
+FITTED = 2
+"""The grain is fitted to the correlation of voxels of a slice up to so many rows and columns apart."""
+
+GRAIN_VOXELS = (0.2, 3.0)
+"""Finest and coarsest grain that is looked for."""
+
+REACH = 5
+"""Neighbours in a slice up to so many voxels away are looked at."""
+
+SLICES_APART = 0.1
+"""Slices whose noise is correlated less are taken as independent."""
 
 NEAR_HU = 25
 """Voxels this near to a threshold are looked at."""
 
-N_LOOKED_AT = 20_000
+N_LOOKED_AT = 8_000
 """About so many pairs of neighbours are looked at for each lag."""
 
 N_SLICES = 16
@@ -52,13 +63,41 @@ class Noise:
     Attributes
     ----------
     sd_hu : float
-        Standard deviation.
-    correlation : mapping
-        Between voxels one lag (z, y, x; voxels) apart; only one of a lag and its opposite is listed, and not 0.
+        Standard deviation, about a quadratic trend in each slice.
+    grain_mm : float
+        How coarse it is in a slice; see `correlation_in_slice`.
+    across : float
+        Correlation between neighbouring slices, 0 to 1.
     """
 
     sd_hu: float
-    correlation: dict[Lag, float]
+    grain_mm: float = 0.0
+    across: float = 0.0
+
+    def correlation(self, lag: Lag, spacing_mm: tuple[float, ...]) -> float:
+        """Correlation of two voxels one lag (z, y, x; voxels) apart."""
+        _, dy, dx = spacing_mm
+        away = math.hypot(lag[1] * dy, lag[2] * dx)
+        in_slice = float(correlation_in_slice(away, self.grain_mm)) if self.grain_mm else 0.0
+        return self.across ** abs(lag[0]) * (1.0 if away == 0 else in_slice)
+
+
+def correlation_in_slice(away_mm: Any, grain_mm: float) -> Any:
+    r"""Return the correlation of noise over some distance in a slice.
+
+    Notes
+    -----
+    Filtered back-projection leaves noise of the power \|f\| exp(-(2 pi grain f)^2) at frequency f: that of the
+    ramp filter, after a blur of standard deviation `grain_mm` [1]_. Its Hankel transform is Kummer's function
+    M(3/2, 1, -(r / 2 grain)^2). Without power at zero frequency, negative correlations of far voxels take back
+    what near ones add.
+
+    References
+    ----------
+    .. [1] Riederer SJ, Pelc NJ, Chesler DA. The noise power spectrum in computed X-ray tomography. Phys Med
+       Biol 1978;23:446-454.
+    """
+    return hyp1f1(1.5, 1.0, -((away_mm / (2 * grain_mm)) ** 2))
 
 
 def measure_noise(volume: Volume, labels: npt.NDArray[np.uint8]) -> Noise | None:
@@ -70,6 +109,12 @@ def measure_noise(volume: Volume, labels: npt.NDArray[np.uint8]) -> Noise | None
         The scan.
     labels : (Z, Y, X) uint8
         `qct.regions.Label` numbers.
+
+    Returns
+    -------
+    noise : Noise or None
+        Scatter lets the air read higher from slice to slice and the blur of the wall from the middle outwards:
+        that is no noise, so a quadratic trend is taken from every slice first.
     """
     found = tracheal_core(volume, labels)
     if found is None:
@@ -79,22 +124,42 @@ def measure_noise(volume: Volume, labels: npt.NDArray[np.uint8]) -> Noise | None
     if np.count_nonzero(core) < MIN_VOXELS:
         return None
     variance = float((rest[core] ** 2).mean())
-    if variance == 0:
-        return Noise(0.0, {})
-    correlation = {}
-    for lag in _lags():
-        here, there = _shifted(lag, rest.shape)
-        pairs = core[here] & core[there]
-        if np.count_nonzero(pairs) >= MIN_VOXELS // 4:
-            found_r = float((rest[here] * rest[there])[pairs].mean()) / variance
-            # Taking out a trend pushes correlations down, the more the smaller the trachea: below 0 they are
-            # not believed. That makes the error too large rather than too small.
-            correlation[lag] = max(found_r, 0.0)
-    return Noise(math.sqrt(variance), correlation)
+    if variance < 1e-9:  # rounding of the trend
+        return Noise(0.0)
+    across = _correlation(rest, core, (1, 0, 0)) / variance
+    return Noise(
+        math.sqrt(variance),
+        _grain_mm(rest, core, volume.spacing_mm),
+        across if SLICES_APART < across < 1 else 0.0,
+    )
+
+
+def _correlation(rest: npt.NDArray[np.float64], core: npt.NDArray[np.bool_], lag: Lag) -> float:
+    """Return the mean product of voxels of the core one lag apart; 0 where there are few."""
+    here, there = _shifted(lag, rest.shape)
+    pairs = core[here] & core[there]
+    enough = np.count_nonzero(pairs) >= MIN_VOXELS // 4
+    return float((rest[here] * rest[there])[pairs].mean()) if enough else 0.0
+
+
+def _grain_mm(
+    rest: npt.NDArray[np.float64], core: npt.NDArray[np.bool_], spacing_mm: tuple[float, ...]
+) -> float:
+    """Fit the grain to the correlations of near voxels: least squares over a list of grains."""
+    _, dy, dx = spacing_mm
+    lags = [lag for lag in _lags(0, FITTED) if lag != (0, 0, 0)]
+    found = np.array([_correlation(rest, core, lag) for lag in lags]) / (rest[core] ** 2).mean()
+    away_mm = np.array([math.hypot(lag[1] * dy, lag[2] * dx) for lag in lags])
+    grains_mm = np.geomspace(*GRAIN_VOXELS, 100) * math.sqrt(dy * dx)
+    misfit = [float(((correlation_in_slice(away_mm, one) - found) ** 2).sum()) for one in grains_mm]
+    return float(grains_mm[int(np.argmin(misfit))])
 
 
 def standard_errors(
-    volume: Volume, labels: npt.NDArray[np.uint8], histograms: Sequence[Histogram]
+    volume: Volume,
+    labels: npt.NDArray[np.uint8],
+    histograms: Sequence[Histogram],
+    noise: Noise | None,
 ) -> tuple[StandardError, ...]:
     r"""Return the standard error of every share of low attenuation and percentile, from noise alone.
 
@@ -106,6 +171,8 @@ def standard_errors(
         `qct.regions.Label` numbers.
     histograms : sequence of Histogram
         Of every region that is asked for.
+    noise : Noise or None
+        Of this scan, by `measure_noise`.
 
     Returns
     -------
@@ -115,15 +182,15 @@ def standard_errors(
     Notes
     -----
     Let N voxels have the density f per HU at the threshold, noise the standard deviation s and correlation r(d)
-    over a lag d, and let D(d) be the mean squared difference of neighbours near the threshold, noise included.
-    Integrating the covariance of two indicators over the position of a pair gives, for normal noise,
+    over a lag d, let D(d) be the mean squared difference of neighbours near the threshold, noise included, and
+    w(d) how many pairs have their mean near the threshold, by the number of voxels that lie there. Integrating
+    the covariance of two indicators over the position of a pair gives, for normal noise,
 
-        var(share) = f / (N sqrt(2 pi)) * sum over d of (sqrt(D(d) + 2 s^2 r(d)) - sqrt(D(d))),
+        var(share) = f / (N sqrt(2 pi)) * sum over d of w(d) (sqrt(D(d) + 2 s^2 r(d)) - sqrt(D(d))),
 
     whose term at d = 0 is the f s / (N sqrt(pi)) of white noise. A percentile has the error of the share below
-    it, divided by f.
+    it, divided by f. The noise of the trachea is taken for that of the lungs.
     """
-    noise = measure_noise(volume, labels)
     if noise is None:
         return ()
     whole = next((h for h in histograms if h.region == WHOLE_LUNG.key), None)
@@ -166,18 +233,21 @@ def _clumping(volume: Volume, labels: npt.NDArray[np.uint8], at_hu: int, noise: 
     is_lung[list(WHOLE_LUNG.labels)] = True
     at = _near(volume, labels, is_lung, at_hu)
     here = volume.hu[at].astype(np.float32)
-    for lag, r in noise.correlation.items():
+    n_near = np.count_nonzero(np.abs(here - at_hu) <= NEAR_HU)
+    for lag in _lags(1 if noise.across else 0, REACH):
         there = tuple(
             np.clip(axis + step, 0, n - 1)
             for axis, step, n in zip(at, lag, volume.shape, strict=True)
         )
         other = volume.hu[there].astype(np.float32)
         fits = is_lung[labels[there]] & (np.abs((here + other) / 2 - at_hu) <= NEAR_HU)
-        if not fits.any():
+        n_fits = np.count_nonzero(fits)
+        if not n_fits:
             continue
         differ = float(((here - other)[fits] ** 2).mean())
-        with_noise_apart = max(differ + 2 * noise.sd_hu**2 * r, 0.0)
-        total += 2 * (math.sqrt(with_noise_apart) - math.sqrt(differ))
+        shared = 2 * noise.sd_hu**2 * noise.correlation(lag, volume.spacing_mm)
+        moved = math.sqrt(max(differ + shared, 0.0)) - math.sqrt(differ)
+        total += 2 * moved * n_fits / max(int(n_near), 1)
     return max(total, 0.0)
 
 
@@ -194,11 +264,10 @@ def _near(
     return z[::every] * step + step // 2, y[::every], x[::every]
 
 
-def _lags() -> list[Lag]:
-    """Return one of every lag and its opposite, within `REACH`."""
-    z, y, x = REACH
-    every = product(range(-z, z + 1), range(-y, y + 1), range(-x, x + 1))
-    return [lag for lag in every if lag > (0, 0, 0)]
+def _lags(slices: int, voxels: int) -> list[Lag]:
+    """Return one of every lag and its opposite, up to so many slices and voxels of a slice."""
+    flat = range(-voxels, voxels + 1)
+    return [lag for lag in product(range(slices + 1), flat, flat) if lag > (0, 0, 0)]
 
 
 def _shifted(lag: Lag, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

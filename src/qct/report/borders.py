@@ -1,6 +1,7 @@
 """Which lobe borders a scan shows, and gaps in the lines of those that it does not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -8,8 +9,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from qct.findings import FissureFit
-from qct.regions import Fissure, Label
+from qct.findings import Analysis
+from qct.regions import LOBES, Fissure, Label
 
 MEETING: Mapping[Fissure, tuple[tuple[Label, ...], tuple[Label, ...]]] = {
     Fissure.RIGHT_OBLIQUE: (
@@ -27,16 +28,33 @@ DASH_PX = 9.0
 BESIDE_PX = 3.0
 """Pixels of a label map on either side of a border that its line may lie on."""
 
-Unseen = frozenset[Fissure]
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What a picture must not show as if it were known.
+
+    Attributes
+    ----------
+    fissures : frozenset of Fissure
+        Whose border is a population average.
+    lobes : frozenset of str
+        Region keys of lobes whose volume is withheld.
+    """
+
+    fissures: frozenset[Fissure] = frozenset()
+    lobes: frozenset[str] = frozenset()
 
 
-def unseen(fits: Iterable[FissureFit]) -> Unseen:
-    """Return the fissures whose border is a population average."""
-    return frozenset(one.fissure for one in fits if one.support == "population average")
+def unseen(analysis: Analysis) -> Unseen:
+    """Return what a scan does not show of its lobes."""
+    fits = analysis.segmentation.fissures
+    fissures = (one.fissure for one in fits if one.support == "population average")
+    lobes = (one.key for one in LOBES if analysis.withholds(one.key, "volume_ml"))
+    return Unseen(frozenset(fissures), frozenset(lobes))
 
 
 def gaps(
-    labels: npt.NDArray[np.uint8], size: tuple[int, int], fissures: Unseen
+    labels: npt.NDArray[np.uint8], size: tuple[int, int], fissures: frozenset[Fissure]
 ) -> Image.Image | None:
     """Return where lines are left out, at (width, height), as a mask of 0 to 255; None for nowhere.
 

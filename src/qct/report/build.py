@@ -19,7 +19,8 @@ from qct.report.document import (
     Plain,
     Slot,
 )
-from qct.report.page_one import MOST_STATEMENTS, drafted_statements, page_one
+from qct.report.drafts import drafted_statements
+from qct.report.page_one import page_one, statements_on_page_one
 from qct.report.person import identity
 from qct.report.sections import sections
 from qct.report.signed import signed
@@ -57,7 +58,7 @@ def build(analysis: Analysis, *, language: str = "en", paper: str = "a4") -> Doc
     blocks: list[Block] = [
         *page_one(analysis, drafted, say),
         NewPage(),
-        _to_be_written(drafted[MOST_STATEMENTS:], say),
+        _to_be_written(drafted[statements_on_page_one(analysis) :], say),
         *sections(analysis, say),
     ]
     draft = Document(

@@ -45,7 +45,8 @@ SIDE_LETTERS: Mapping[str, tuple[str, str]] = {
 }
 """What is on the left, and what on the right of a picture."""
 
-NO_FISSURE: Unseen = frozenset()
+SEEN = Unseen()
+"""Every border is seen, and every lobe reported."""
 
 GAP = 12
 """Pixels between pictures."""
@@ -113,7 +114,7 @@ class _Panel:
 
 
 def draw_views(
-    views: Sequence[View], say: Wording, *, marks_low: bool = True, dashed: Unseen = NO_FISSURE
+    views: Sequence[View], say: Wording, *, marks_low: bool = True, dashed: Unseen = SEEN
 ) -> bytes:
     """Draw the key images at one scale: lung window, named outlines, low attenuation; PNG."""
     rows = [[one for one in views if one.plane in planes] for planes in PICTURE_ROWS]
@@ -130,7 +131,7 @@ def draw_views(
 
 
 def draw_projections(
-    projections: Sequence[Projection], say: Wording, *, dashed: Unseen = NO_FISSURE
+    projections: Sequence[Projection], say: Wording, *, dashed: Unseen = SEEN
 ) -> bytes:
     """Draw maps of low attenuation along the line of sight with the colour scale of every report; PNG.
 
@@ -151,16 +152,14 @@ def draw_projections(
             _lobe_borders(page, panel, one.labels % DENSE, region, dashed)
         page.paste(canvas.SOFT, panel.corner, edge)
         if one.labels is not None:
-            _names(page, panel, one.labels % DENSE, one.pixel_mm, canvas.INK)
+            _names(page, panel, one.labels % DENSE, one.pixel_mm, dashed, canvas.INK)
         _sides(page, panel, SEEN_FROM[one.name], on_dark=False)
         _title(page, panel, say(f"views.{one.name}"))
     _colour_bar(page, panels[-1], steps, say)
     return canvas.png(page)
 
 
-def draw_surfaces(
-    surfaces: Sequence[Surface], say: Wording, *, dashed: Unseen = NO_FISSURE
-) -> bytes:
+def draw_surfaces(surfaces: Sequence[Surface], say: Wording, *, dashed: Unseen = SEEN) -> bytes:
     """Draw the outside of the lobes in their colours, named; PNG."""
     page, panels = _laid_out([[_size_mm(one.shade, one.pixel_mm) for one in surfaces]])
     for panel, one in zip(panels, surfaces, strict=True):
@@ -258,13 +257,13 @@ def _outlines(
     points: float = 7.5,
 ) -> None:
     """Draw the border of every region in its colour (or in `ink`), and name the lobes."""
-    left_out = gaps(labels, panel.size, dashed)
+    left_out = gaps(labels, panel.size, dashed.fissures)
     for label, region in LABELLED.items():
         if (labels == label).any():
             _, edge = canvas.outline_of(labels == label, panel.size)
             edge = edge if left_out is None else ImageChops.subtract(edge, left_out)
             page.paste(ink or region.colour, panel.corner, edge)
-    _names(page, panel, labels, pixel_mm, ink, points)
+    _names(page, panel, labels, pixel_mm, dashed, ink, points)
 
 
 def _lobe_borders(
@@ -281,7 +280,7 @@ def _lobe_borders(
         labels == 0, return_distances=False, return_indices=True
     )
     spread = labels[tuple(nearest)]
-    left_out = gaps(spread, panel.size, dashed)
+    left_out = gaps(spread, panel.size, dashed.fissures)
     for label in np.unique(spread):
         _, edge = canvas.outline_of(spread == label, panel.size)
         edge = edge if left_out is None else ImageChops.subtract(edge, left_out)
@@ -293,10 +292,14 @@ def _names(
     panel: _Panel,
     labels: npt.NDArray[np.uint8],
     pixel_mm: tuple[float, float],
+    dashed: Unseen,
     ink: str = "",
     points: float = 7.5,
 ) -> None:
-    """Write the initials of every lobe where it is widest: dark if there is an `ink`, else light."""
+    """Write the initials of every lobe where it is widest: dark if there is an `ink`, else light.
+
+    A lobe that is not reported has a question mark.
+    """
     for label, region in LABELLED.items():
         inside = labels == label
         place = _widest(inside, pixel_mm) if label != Label.AIRWAY and inside.any() else None
@@ -305,7 +308,7 @@ def _names(
         canvas.write(
             page,
             (panel.left + place[0] * panel.px_per_mm, panel.top + place[1] * panel.px_per_mm),
-            abbreviation(region),
+            abbreviation(region) + (" ?" if region.key in dashed.lobes else ""),
             points=points,
             colour=canvas.INK if ink else canvas.WHITE,
             halo=canvas.WHITE if ink else canvas.BLACK,

@@ -24,6 +24,11 @@ BORDER_ERROR = "border error"
 
 NONE = "–"
 
+AT_BASELINE = "perc15_baseline_g_l"
+"""Made by a comparison, of both lungs only; its doubts are those of `OF_BASELINE`."""
+
+OF_BASELINE = "perc15_g_l"
+
 
 class Numbers:
     """Finds a number and prints it; remembers what has to be explained under the table."""
@@ -39,6 +44,11 @@ class Numbers:
     def find(self, region: str, quantity: str) -> Measured | None:
         """Return a number; None if it was not asked for."""
         return self._by_key.get((region, quantity))
+
+    def letters(self, region: str, quantity: str) -> tuple[str, ...]:
+        """Return the letters of the doubts about a number that is shown; nothing if there are none."""
+        one = self.find(region, _doubted(quantity))
+        return (self._letters_of(one.flags),) if one and one.status is Status.CAVEAT else ()
 
     def has(self, quantity: str, regions: tuple[Region, ...]) -> bool:
         """Tell whether a quantity is there for any of the regions, withheld or not."""
@@ -89,7 +99,7 @@ class Numbers:
 
     def caveats(self, numbers: Iterable[tuple[str, str]]) -> str:
         """Name the reasons for the caveats of numbers (region, quantity), each once; empty without any."""
-        found = (self.find(*one) for one in numbers)
+        found = (self.find(region, _doubted(quantity)) for region, quantity in numbers)
         doubted = [one for one in found if one is not None and one.status is Status.CAVEAT]
         if not doubted:
             return ""
@@ -168,7 +178,8 @@ class Numbers:
             for one in self._analysis.earlier
             if (one.name, one.date) == (point.name, point.date)
         )
-        doubts = next((one.doubts.get(quantity, frozenset()) for one in scans), frozenset())
+        of = _doubted(quantity)
+        doubts = next((one.doubts.get(of, frozenset()) for one in scans), frozenset())
         shown = self.bare(quantity, point.value)
         return f"{shown}{NO_BREAK_SPACE}{self._letters_of(doubts)}" if doubts else shown
 
@@ -221,3 +232,7 @@ class Numbers:
 
     def _letter(self, reason: Flag | None) -> str:
         return self._letters.setdefault(reason, LETTERS[len(self._letters)])
+
+
+def _doubted(quantity: str) -> str:
+    return OF_BASELINE if quantity == AT_BASELINE else quantity

@@ -63,10 +63,14 @@ def series_in_words(analysis: Analysis, say: Wording) -> str | None:
     """Return which series was measured, in one line."""
     made = analysis.scan.acquisition
     number = None if made.series_number is None else str(made.series_number)
-    name = made.recon_kernel
-    kernel = say("words.kernel_short", name=name) if name else say("words.kernel_unnamed")
+    kernel = kernel_in_words(made.recon_kernel, say)
     known = (number, given(made.series_description), measure(made.slice_mm, "mm", say, 2), kernel)
     return ", ".join(part for part in known if part) or None
+
+
+def kernel_in_words(name: str | None, say: Wording) -> str:
+    """Name a kernel, or say that nobody does."""
+    return say("words.kernel_short", name=name) if name else say("words.kernel_unnamed")
 
 
 def earlier_in_words(analysis: Analysis, say: Wording) -> str:

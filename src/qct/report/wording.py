@@ -101,6 +101,10 @@ class Wording:
         """Return who was measured for a reference value, or under which conditions a change was."""
         return typeset(self._named("populations", key, english))
 
+    def limits(self, key: str, english: str) -> str:
+        """Return what the limits of a reference are; empty where its source gives none but a prediction."""
+        return self._named("limits", key, english)
+
     def number(self, text: str) -> str:
         """Write a number with the minus and the decimal sign of the language."""
         return text.replace("-", MINUS).replace(".", self("decimal"))

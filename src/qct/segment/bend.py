@@ -15,7 +15,7 @@ CELL_COLUMNS = 2
 SMOOTH_MM = 6.0
 """Details smaller than this, in mm, are smoothed away where the fissure is well seen."""
 
-RETURN_MM = 80.0
+RETURN_MM = 60.0
 """So far from the last point, in mm, the plate is on its way back to the fitted shape; until then it goes on
 in its direction."""
 

@@ -1,12 +1,14 @@
 """Fit the borders of the lobes of one lung, the oblique fissure first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from qct.findings import FissureFit
-from qct.regions import Side
+from qct.regions import Label, Side
+from qct.segment.agree import agreeing
 from qct.segment.bend import bend
 from qct.segment.completeness import measure_completeness
 from qct.segment.fissures import NO_POINTS, Evidence, LungBox, SheetPoints
@@ -14,7 +16,7 @@ from qct.segment.follow import Trace, follow
 from qct.segment.lung_frame import LungFrame
 from qct.segment.prior import FISSURES_OF, SidePrior, SurfacePrior
 from qct.segment.surfaces import Lattice, Surface, fit_modes, place_surface, trace_border
-from qct.segment.trust import judge, measure_coverage
+from qct.segment.trust import judge, lobe_errors_ml, measure_coverage
 from qct.segment.unroll import Chart, Slab, chart_of, unroll
 
 ABOVE_OBLIQUE_MM = 4.0
@@ -89,6 +91,16 @@ def fit_borders(
     return borders
 
 
+def volume_errors_ml(borders: Sequence[FittedBorder], box: LungBox) -> dict[Label, float]:
+    """Return the standard deviation of the volume of each lobe of a lung, in mL."""
+    share = 1.0
+    if len(borders) > 1:
+        oblique = trace_border(borders[0].surface, box)
+        is_above = borders[1].surface.heights(oblique.position_mm) > 0
+        share = float(oblique.area_mm2[is_above].sum() / max(oblique.area_mm2.sum(), 1e-9))
+    return lobe_errors_ml([border.fit for border in borders], share)
+
+
 def _fit(
     lung: LungImage,
     shape: SurfacePrior,
@@ -109,8 +121,8 @@ def _fit(
             return found
         near = followed.joined(_beside(found.chart, clear))
         chart = found.chart.raised(bend(found.chart, near), lung.box, above)
-        slab = unroll(chart, lung.box, lung.evidence.usable, reach_mm)
-        trace = follow(slab)
+        slab = unroll(chart, lung.box, lung.evidence.usable, reach_mm).above(above)
+        trace = agreeing(follow(slab), _beside(chart, clear))
         followed = trace.points()
         points = clear.joined(followed).thinned()
         coefficients = fit_modes(shape, expected, points, lung.frame)

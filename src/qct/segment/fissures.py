@@ -40,6 +40,13 @@ VESSEL_HU = -620.0
 VESSEL_MM = 2.5
 """Sheets closer than this to a vessel are its side."""
 
+THICK_FILL = 0.75
+"""Bright crests whose disc is so full lie on a sheet, not in a vessel: a fissure that is thick with fluid or
+inflammation."""
+
+THICK_OVER_LEAST = 3.0
+"""They are so many times stronger than the weakest crest that counts."""
+
 LEAST_CURVATURE = 4.0
 """Smallest curvature across a sheet, in HU/mm²: a step in the image noise of any scan."""
 
@@ -208,38 +215,63 @@ def find_evidence(box: LungBox) -> Evidence:
     strength, normal, smooth = find_sheets(
         box.hu, inside, derivative_taps(SHEET_SIGMA_MM / BOX_STEP_MM), LEAST_CURVATURE
     )
-    vessel = inside & (smooth > VESSEL_HU)
-    off_vessels = edt.edt(~vessel, parallel=0) >= VESSEL_MM / BOX_STEP_MM
+    off_vessels = edt.edt(~(inside & (smooth > VESSEL_HU)), parallel=0) >= VESSEL_MM / BOX_STEP_MM
     seen = strength[inside]
     seen = seen[seen > 0]
     median = float(np.median(seen)) if seen.size else 0.0
     least = max(LEAST_STRENGTH, STRENGTH_OVER_MEDIAN * median)
-    usable = inside & off_vessels
+    usable = inside & (off_vessels | _near_thick_sheets(box, strength, normal, inside, least))
     is_crest = find_crests(strength, normal, usable, least)
-    crests = np.argwhere(is_crest).astype(np.int32)
-    facing = normal[is_crest].astype(np.float32) / NORMAL_SCALE
-    return Evidence(_choose_coplanar(box, crests, facing, strength[is_crest]), usable)
+    return Evidence(_choose_coplanar(box, strength, normal, is_crest), usable)
 
 
-def _choose_coplanar(
+def _near_thick_sheets(
     box: LungBox,
-    crests: npt.NDArray[np.int32],
-    facing: npt.NDArray[np.float32],
     strength: npt.NDArray[np.float32],
-) -> SheetPoints:
-    """Keep the crests with enough others in their plane; the fuller it is, the more they weigh."""
-    if not len(crests):
-        return NO_POINTS
-    number = np.full(box.mask.shape, -1, np.int32)
-    number[tuple(crests.T)] = np.arange(len(crests))
+    normal: npt.NDArray[np.int8],
+    inside: npt.NDArray[np.bool_],
+    least: float,
+) -> npt.NDArray[np.bool_]:
+    """Mark what is close to bright sheets that go on over a disc: thickened fissures, never vessels."""
+    is_crest = find_crests(strength, normal, inside, THICK_OVER_LEAST * least)
+    if not is_crest.any():
+        return is_crest
+    crests, _, fill = _fill_planes(normal, is_crest)
+    sheet = np.ones(box.mask.shape, bool)
+    sheet[tuple(crests[fill >= THICK_FILL].T)] = False
+    near: npt.NDArray[np.bool_] = edt.edt(sheet, parallel=0) <= VESSEL_MM / BOX_STEP_MM
+    return near
+
+
+def _fill_planes(
+    normal: npt.NDArray[np.int8],
+    is_crest: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Return the crests, their normals, and what share of the disc around each others fill."""
+    crests = np.argwhere(is_crest).astype(np.int32)
+    facing = normal[is_crest].astype(np.float32) / np.float32(NORMAL_SCALE)
+    number = np.full(is_crest.shape, -1, np.int32)
+    number[is_crest] = np.arange(len(crests))
     reach = round(PLANE_REACH_MM / BOX_STEP_MM)
     company = count_coplanar(
         crests, facing, number, reach, PLANE_COSINE, PLANE_OFFSET_MM / BOX_STEP_MM
     )
-    fill = company / (np.pi * reach**2)
+    return crests, facing, company / (np.pi * reach**2)
+
+
+def _choose_coplanar(
+    box: LungBox,
+    strength: npt.NDArray[np.float32],
+    normal: npt.NDArray[np.int8],
+    is_crest: npt.NDArray[np.bool_],
+) -> SheetPoints:
+    """Keep the crests with enough others in their plane; the fuller it is, the more they weigh."""
+    if not is_crest.any():
+        return NO_POINTS
+    crests, facing, fill = _fill_planes(normal, is_crest)
     least = float(np.clip(FILL_OVER_MEDIAN * np.median(fill), LEAST_FILL, MOST_FILL))
     fullness = np.clip(2 * fill / least - 1.5, 0.5, 3.0)
-    weight = np.clip(strength / _USUAL_STRENGTH, 0.3, 1.5) * fullness
+    weight = np.clip(strength[is_crest] / _USUAL_STRENGTH, 0.3, 1.5) * fullness
     points = SheetPoints(
         crests * BOX_STEP_MM + box.origin_mm,
         facing.astype(np.float64),

@@ -171,6 +171,16 @@ def _patch_sums(
     evidence: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """Add up, for every chosen column, the evidence of the patch that it belongs to."""
+    patch = number_patches(height, chosen)[chosen]
+    total = np.zeros(height.shape)
+    total[chosen] = np.bincount(patch, evidence[chosen], minlength=1)[patch]
+    return total
+
+
+def number_patches(
+    height: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Give the patches of chosen columns that continue each other numbers from 0; -1 elsewhere."""
     number = np.full(height.shape, -1)
     n_chosen = int(np.count_nonzero(chosen))
     number[chosen] = np.arange(n_chosen)
@@ -182,7 +192,5 @@ def _patch_sums(
         links.append(np.stack([n[:-1][linked], n[1:][linked]]))
     rows, columns = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n_chosen, n_chosen))
-    _, patch = connected_components(graph, directed=False)
-    total = np.zeros(height.shape)
-    total[chosen] = np.bincount(patch, evidence[chosen], minlength=1)[patch]
-    return total
+    number[chosen] = connected_components(graph, directed=False)[1]
+    return number

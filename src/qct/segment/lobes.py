@@ -17,8 +17,8 @@ import numpy.typing as npt
 from qct.findings import FissureFit, Progress, no_progress
 from qct.flags import Flag
 from qct.kernels.fields import divide_by_fields
-from qct.regions import DENSE, N_LABELS, Fissure, Label, Side
-from qct.segment.borders import LungImage, fit_borders
+from qct.regions import DENSE, N_LABELS, UPPER_AND_MIDDLE, Fissure, Label, Side
+from qct.segment.borders import FittedBorder, LungImage, fit_borders, volume_errors_ml
 from qct.segment.fissures import (
     BOX_STEP_MM,
     THICKEST_MM,
@@ -96,6 +96,9 @@ class Lobes:
         Region key to doubts about that lobe.
     flags : frozenset of Flag
     method : mapping
+    volume_errors_ml : mapping
+        Region key to the standard deviation of that lobe's volume, and of the right upper and middle lobe
+        together.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -103,6 +106,7 @@ class Lobes:
     region_flags: Mapping[str, frozenset[Flag]] = field(default_factory=dict)
     flags: frozenset[Flag] = frozenset()
     method: Mapping[str, Any] = field(default_factory=dict)
+    volume_errors_ml: Mapping[str, float] = field(default_factory=dict)
 
 
 def divide_lobes(
@@ -143,16 +147,28 @@ def divide_lobes(
     divisible = {s: lung for s, lung in found.items() if lung.volume_ml >= LEAST_LUNG_ML}
     frames = {side: lung.frame for side, lung in divisible.items()}
     fits: list[FissureFit] = []
+    errors_ml: dict[Label, float] = {}
     for done, (side, lung) in enumerate(divisible.items()):
         progress(f"fissures of the {side} lung", done / len(divisible))
-        fits += _divide_lung(labels, lung, prior.sides[side], frames)
+        borders = _divide_lung(labels, lung, prior.sides[side], frames)
+        fits += [border.fit for border in borders]
+        errors_ml |= volume_errors_ml(borders, lung.box)
     return Lobes(
         labels=labels,
         fissures=tuple(fits),
         region_flags=_region_flags(labels, fits, both=len(divisible) == 2),
         flags=frozenset() if len(divisible) == len(found) else frozenset({Flag.LOBES_UNDIVIDED}),
         method={"name": METHOD, "prior": dict(prior.metadata)},
+        volume_errors_ml=_by_region(errors_ml),
     )
+
+
+def _by_region(errors_ml: Mapping[Label, float]) -> dict[str, float]:
+    """Name the lobes; upper and middle lobe together share but the lower lobe's border."""
+    named = {LOBE_KEYS[lobe]: round(error, 1) for lobe, error in errors_ml.items()}
+    if Label.RIGHT_LOWER_LOBE in errors_ml:
+        named[UPPER_AND_MIDDLE.key] = named[LOBE_KEYS[Label.RIGHT_LOWER_LOBE]]
+    return named
 
 
 # --- one lung -------------------------------------------------------------------------------------
@@ -201,8 +217,8 @@ def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lun
 
 def _divide_lung(
     labels: npt.NDArray[np.uint8], lung: _Lung, model: SidePrior, frames: Mapping[Side, LungFrame]
-) -> list[FissureFit]:
-    """Write the lobes of one lung into the labels; return how its fissures were found."""
+) -> list[FittedBorder]:
+    """Write the lobes of one lung into the labels; return their borders."""
     features = _describe(lung, model, frames)
     evidence = find_evidence(lung.box) if lung.spacing_mm.max() <= THICKEST_MM else None
     borders = fit_borders(lung.image(evidence), model, features)
@@ -213,7 +229,7 @@ def _divide_lung(
         lobes = _apply(part, lung, [border.surface for border in borders])
     _absorb_islands(lobes, lung.side)
     part[...] = lobes
-    return [border.fit for border in borders]
+    return borders
 
 
 def _describe(

@@ -55,5 +55,6 @@ def segment(
         region_flags=lobes.region_flags,
         flags=lungs.flags | lobes.flags,
         airways=tree,
+        volume_errors_ml=lobes.volume_errors_ml,
     )
     return checked_by_bronchi(found, volume)

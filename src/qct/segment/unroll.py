@@ -5,7 +5,7 @@ That makes it possible to average along it, and to follow it from column to colu
 noise hides it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ ROOM_MM = 16.0
 
 MOST_HU = 120.0
 """HU are cut so far above and below the median of their column: about the contrast of a clear fissure."""
+
+OFF_FLOOR_MM = 4.0
+"""Where a fissure ends on another, its last millimetres are left out: they show the other one."""
 
 _SPARSE = 2
 """A fitted surface is looked up in every second column; it is smooth."""
@@ -125,6 +128,15 @@ class Slab:
     heights_mm: npt.NDArray[np.float64]
     hu: npt.NDArray[np.float32]
     usable: npt.NDArray[np.bool_]
+
+    def above(self, floor: Surface | None) -> "Slab":
+        """Return the slab of which only what lies above another surface, and off it, is usable."""
+        if floor is None:
+            return self
+        feet, up = self.chart.surface_mm(), self.chart.axes[2]
+        points = (feet[:, :, None] + self.heights_mm[:, None] * up).reshape(-1, 3)
+        is_above = floor.heights(points).reshape(self.usable.shape) > OFF_FLOOR_MM
+        return replace(self, usable=self.usable & is_above)
 
 
 def chart_of(
