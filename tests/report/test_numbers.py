@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pymupdf
 import pytest
-from tests.report.sample import make_analysis, measured
+from tests.report.sample import FISSURES, make_analysis, measured
 
 from qct.export import analysis_json
-from qct.findings import Uncertainty
+from qct.findings import Measured, Uncertainty
 from qct.flags import Flag, Status
 from qct.quantities import QUANTITIES
-from qct.regions import LOBES, THIRDS
+from qct.regions import LOBES, THIRDS, UPPER_AND_MIDDLE, Fissure
 from qct.report import build, write_html, write_pdf, write_text
 from qct.report.document import Table
 from qct.report.headlines import HEADLINES
@@ -147,9 +147,31 @@ def test_the_volume_of_a_lobe_stands_with_its_error_and_a_note_says_what_it_is()
         for one in build(make_analysis(uncertainties=(error,))).flat()
         if isinstance(one, Table) and any(row[0] == LOBES[1].name for row in one.rows)
     ]
-    assert len(tables) == 2
-    for table in tables:
+    lobes = [one for one in tables if "Volume [mL]" in one.header]
+    assert len(lobes) == 2
+    for table in lobes:
         shown = {row[0]: " ".join(row).replace("\N{NO-BREAK SPACE}", " ") for row in table.rows}
         assert "2457 ± 54" in shown[LOBES[1].name]
         assert "±" not in shown[LOBES[2].name]
         assert "± behind a volume" in table.note
+
+
+@pytest.mark.parametrize(("support", "rows"), [("supported", 0), ("partly supported", 2)])
+def test_upper_and_middle_lobe_together_stand_where_the_fissure_between_them_is_not_well_seen(
+    support, rows
+):
+    fits = tuple(
+        replace(one, support=support) if one.fissure is Fissure.RIGHT_HORIZONTAL else one
+        for one in FISSURES
+    )
+    pair = (Measured(UPPER_AND_MIDDLE.key, "volume_ml", 1102.0),)
+    document = build(make_analysis(fissures=fits, measured=measured() + pair))
+    found = [
+        row
+        for one in document.flat()
+        if isinstance(one, Table)
+        for row in one.rows
+        if row[0] == UPPER_AND_MIDDLE.name
+    ]
+    assert len(found) == rows
+    assert all("1102" in row for row in found)

@@ -12,6 +12,7 @@ from qct.regions import (
     REGIONS,
     RIGHT_LUNG,
     THIRDS,
+    UPPER_AND_MIDDLE,
     WHOLE_LUNG,
     Fissure,
     Region,
@@ -70,6 +71,7 @@ BANDS = (95, 80)
 LOBES_BESIDE = {
     LOBES[0].key: (Fissure.RIGHT_OBLIQUE, Fissure.RIGHT_HORIZONTAL),
     LOBES[1].key: (Fissure.RIGHT_OBLIQUE, Fissure.RIGHT_HORIZONTAL),
+    UPPER_AND_MIDDLE.key: (Fissure.RIGHT_OBLIQUE,),
     LOBES[2].key: (Fissure.RIGHT_OBLIQUE,),
     LOBES[3].key: (Fissure.LEFT_OBLIQUE,),
     LOBES[4].key: (Fissure.LEFT_OBLIQUE,),
@@ -154,7 +156,7 @@ def _lobes(analysis: Analysis, say: Wording) -> list[Block]:
         return []
     whole = numbers.find(WHOLE_LUNG.key, "volume_ml")
     rows = []
-    shown = _there(LUNGS_AND_LOBES, numbers)
+    shown = _there(_with_pair(LUNGS_AND_LOBES, analysis), numbers)
     for region in shown:
         one = numbers.find(region.key, "volume_ml")
         share = NONE
@@ -163,10 +165,20 @@ def _lobes(analysis: Analysis, say: Wording) -> list[Block]:
         cells = (numbers.cell(region.key, key) for key in COLUMNS)
         rows.append((say.region(region.key), share, *cells))
     header = (say("words.region"), say("words.share"), *map(numbers.titled, COLUMNS))
-    strong = frozenset(i for i, region in enumerate(shown) if region not in LOBES)
+    lobar = (*LOBES, UPPER_AND_MIDDLE)
+    strong = frozenset(i for i, region in enumerate(shown) if region not in lobar)
     name = say("headings.regions")
     table = Table(header, tuple(rows), numbers.notes(say("notes.share")), strong, name=name)
     return [Heading(name), table]
+
+
+def _with_pair(regions: tuple[Region, ...], analysis: Analysis) -> tuple[Region, ...]:
+    """Put the upper and middle lobe together behind them, where the fissure between them is not well seen."""
+    fits = {one.fissure: one.support for one in analysis.segmentation.fissures}
+    if fits.get(Fissure.RIGHT_HORIZONTAL, "supported") == "supported":
+        return regions
+    at = regions.index(LOBES[1]) + 1
+    return (*regions[:at], UPPER_AND_MIDDLE, *regions[at:])
 
 
 def _there(regions: tuple[Region, ...], numbers: Numbers) -> tuple[Region, ...]:
@@ -176,7 +188,7 @@ def _there(regions: tuple[Region, ...], numbers: Numbers) -> tuple[Region, ...]:
 
 def _thirds(analysis: Analysis, say: Wording) -> list[Block]:
     """Show thirds and whatever other parts of the lungs were measured, one table each."""
-    known = {*LUNGS_AND_LOBES, AIRWAY}
+    known = {*LUNGS_AND_LOBES, UPPER_AND_MIDDLE, AIRWAY}
     others = tuple(one for one in REGIONS.values() if one not in known and one not in THIRDS)
     blocks: list[Block] = []
     for key, regions in (("thirds", THIRDS), ("parts", others)):
@@ -267,7 +279,7 @@ def _targets(analysis: Analysis, say: Wording) -> Table:
     keys = tuple(key for key in TARGET_COLUMNS if numbers.knows(key) and numbers.has(key, LOBES))
     fits = {fit.fissure: fit for fit in analysis.segmentation.fissures}
     rows = []
-    for lobe in _there(LOBES, numbers):
+    for lobe in _there(_with_pair(LOBES, analysis), numbers):
         beside = [fits[one] for one in LOBES_BESIDE[lobe.key] if one in fits]
         cells = (numbers.cell(lobe.key, key) for key in keys)
         rows.append((say.region(lobe.key), *cells, _least_band(beside, say)))
