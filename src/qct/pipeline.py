@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -77,7 +78,7 @@ def analyze(
     from qct.export.restore import earlier_of, result_of, saved_result
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
-    from qct.kernels.compiled import limit_threads
+    from qct.kernels.compiled import limit_threads, side_by_side
     from qct.measure import (
         Extras,
         calibrate,
@@ -105,36 +106,38 @@ def analyze(
             order.check_patient(scan.patient.patient_id)
     with clock.stage("segment", "segmenting") as told:
         segmentation = _segmented(scan, options, labels, lungs, told)
-        vessels = find_vessels(scan.volume, segmentation.labels)
-        found = {} if vessels is None else {"vessels": vessels.method}
-        segmentation = replace(segmentation, method={**segmentation.method, **found})
+        where = scan.volume, segmentation.labels
     with clock.stage("measure", "measuring") as told:
-        counted = measure(
-            scan.volume,
-            segmentation.labels,
+        count = partial(
+            measure,
             profile=options.profile,
             extras=Extras(options.laa_hu, options.percentiles),
             peel_mm=options.peel_mm,
             progress=told,
         )
-        airways = measure_airways(
-            scan.volume, segmentation.airways, slice_mm=scan.acquisition.slice_mm
+        airways_of = partial(measure_airways, slice_mm=scan.acquisition.slice_mm)
+        vessels, counted, airways, noise = side_by_side(
+            partial(find_vessels, *where),
+            partial(count, *where),
+            partial(airways_of, scan.volume, segmentation.airways),
+            partial(measure_noise, *where),
         )
+        found = {} if vessels is None else {"vessels": vessels.method}
+        segmentation = replace(segmentation, method={**segmentation.method, **found})
         numbers = counted.measured + airways.measured + measure_vessels(vessels)
         if options.normalise:
-            numbers += normalised(scan.volume, segmentation.labels, profile=options.profile)
-        noise = measure_noise(scan.volume, segmentation.labels)
-        calibration_hu = calibrate(scan.volume, segmentation.labels, noise)
-        errors = standard_errors(scan.volume, segmentation.labels, counted.histograms, noise)
+            numbers += normalised(*where, profile=options.profile)
+        calibration_hu = calibrate(*where, noise)
+        errors = standard_errors(*where, counted.histograms, noise)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, numbers, calibration_hu, rules)
         usual = references(scan.patient, measured, {one.flag for one in verdict.reasons})
         measured = adjust(measured, usual)
     with clock.stage("show", "taking views"):
-        views = take_views(scan.volume, segmentation.labels)
-        projections = project(scan.volume, segmentation.labels)
-        surfaces = render(scan.volume, segmentation.labels)
+        views, projections, surfaces = side_by_side(
+            *(partial(take, *where) for take in (take_views, project, render))
+        )
     analysis = Analysis(
         scan=scan,
         segmentation=segmentation,

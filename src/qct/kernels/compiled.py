@@ -87,6 +87,15 @@ def n_threads() -> int:
     return min(_limit or cores, cores)
 
 
+def side_by_side(*tasks: Callable[[], Any]) -> list[Any]:
+    """Do several things at once, on as many threads as a kernel may have; return what they return, in order.
+
+    It helps where most of the time goes into kernels and numpy, which let other threads run.
+    """
+    with ThreadPoolExecutor(n_threads()) as pool:
+        return [begun.result() for begun in [pool.submit(task) for task in tasks]]
+
+
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a view that cannot be written to, C-contiguous (copied only if it is not).
 

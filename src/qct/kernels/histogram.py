@@ -1,7 +1,7 @@
 """Count voxels: per label and slice, and per label, slab and Hounsfield unit.
 
-Most of a scan is background, and most of a lung is one label for a long run of voxels. Both kernels
-therefore look at `RUN` labels at a time and take the whole run at once where it is uniform.
+Most of a scan is background, and most of a lung is one label for a long run of voxels. Both kernels therefore
+look at the labels of `RUN` voxels at once, as one word, and at `BLOCK` words together where all is background.
 """
 
 from typing import Any
@@ -11,32 +11,34 @@ import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, kernel, n_threads, read_only
 
-RUN = 32
-"""Labels compared at once (voxels)."""
+RUN = 8
+"""Labels in a word."""
 
-BLOCK = 32 * RUN
-"""Labels looked at together to see whether they are all background (voxels)."""
+BLOCK = 32
+"""Words looked at together to see whether they are all background."""
+
+EVERY = 0x0101010101010101
+"""A label times this is the word of `RUN` such labels."""
+
+
+def _as_words(
+    labels: npt.NDArray[np.uint8],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64]]:
+    """Return (Z, N) labels, N a multiple of `RUN` by added background, and (Z, N / `RUN`) words of them."""
+    missing = -labels.shape[1] % RUN
+    if missing:
+        labels = np.pad(labels, ((0, 0), (0, missing)))
+    labels = np.ascontiguousarray(labels)
+    return labels, labels.view(np.uint64)
 
 
 @kernel
-def _is_blank(labels: npt.NDArray[np.uint8]) -> bool:
-    """Tell whether all labels are 0."""
-    seen = np.uint8(0)
-    for i in range(labels.size):
-        seen |= labels[i]
+def _is_blank(words: npt.NDArray[np.uint64], begin: int, end: int) -> bool:
+    """Tell whether the words hold background only."""
+    seen = np.uint64(0)
+    for w in range(begin, end):
+        seen |= words[w]
     return bool(seen == 0)
-
-
-@kernel
-def _is_uniform(labels: npt.NDArray[np.uint8]) -> bool:
-    """Tell whether `RUN` labels are all the same."""
-    first = labels[0]
-    differs = np.uint8(0)
-    for i in range(
-        RUN
-    ):  # a fixed length and no early end: the compiler makes it a few vector steps
-        differs |= labels[i] ^ first
-    return bool(differs == 0)
 
 
 def count_labels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
@@ -55,35 +57,35 @@ def count_labels(labels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
         ``counts[r, z]`` voxels of slice z have the number r, 0 included.
     """
     counts = np.zeros((len(labels), 256), np.int64)
-    in_parts(_count_labels, labels, counts)
+    padded, words = _as_words(labels)
+    in_parts(_count_labels, padded, words, counts)
+    counts[:, 0] -= padded.shape[1] - labels.shape[1]
     return counts.T.copy()
 
 
-@kernel("(uint8[:, ::1], int64[:, ::1], int64, int64)")
+@kernel("(uint8[:, ::1], uint64[:, ::1], int64[:, ::1], int64, int64)")
 def _count_labels(
-    labels: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64], part: int, parts: int
+    labels: npt.NDArray[np.uint8],
+    words: npt.NDArray[np.uint64],
+    counts: npt.NDArray[np.int64],
+    part: int,
+    parts: int,
 ) -> None:
     """Count the slices ``part::parts`` into `counts` (Z, 256)."""
-    nz, n = labels.shape
+    nz, n_words = words.shape
     for z in range(part, nz, parts):
-        for begin in range(0, n, BLOCK):
-            block = labels[z, begin : begin + BLOCK]
-            if block[0] == 0 and _is_blank(block):
-                counts[z, 0] += block.size
-            else:
-                _count_label_block(block, counts[z])
-
-
-@kernel
-def _count_label_block(labels: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) -> None:
-    """Add at most `BLOCK` labels to their counts (256,)."""
-    for begin in range(0, labels.size, RUN):
-        run = labels[begin : begin + RUN]
-        if run.size == RUN and _is_uniform(run):
-            counts[run[0]] += RUN
-        else:
-            for i in range(run.size):
-                counts[run[i]] += 1
+        for begin in range(0, n_words, BLOCK):
+            end = min(begin + BLOCK, n_words)
+            if _is_blank(words[z], begin, end):
+                counts[z, 0] += RUN * (end - begin)
+                continue
+            for w in range(begin, end):
+                first = labels[z, RUN * w]
+                if words[z, w] == np.uint64(first) * np.uint64(EVERY):
+                    counts[z, first] += RUN
+                else:
+                    for i in range(RUN * w, RUN * w + RUN):
+                        counts[z, labels[z, i]] += 1
 
 
 def count_hu(
@@ -122,72 +124,53 @@ def count_hu(
     numbers, so their sum does not depend on how many threads there were.
     """
     counts = np.zeros((n_threads(), len(slab_of), n_slabs, bins[1]), np.int64)
-    in_parts(_count_hu, read_only(hu), labels, slab_of, counts, bins)
+    padded, words = _as_words(labels)
+    in_parts(_count_hu, read_only(hu), padded, words, slab_of, counts, bins)
     total: npt.NDArray[Any] = counts.sum(axis=0)
     return total
 
 
 @kernel(
-    '(Array(int16, 2, "C", True), uint8[:, ::1], uint8[:, ::1], int64[:, :, :, ::1], '
+    '(Array(int16, 2, "C", True), uint8[:, ::1], uint64[:, ::1], uint8[:, ::1], int64[:, :, :, ::1], '
     "UniTuple(int64, 3), int64, int64)"
 )
 def _count_hu(
     hu: npt.NDArray[np.int16],
     labels: npt.NDArray[np.uint8],
+    words: npt.NDArray[np.uint64],
     slab_of: npt.NDArray[np.uint8],
     counts: npt.NDArray[np.int64],
     bins: tuple[int, int, int],
     part: int,
     parts: int,
 ) -> None:
-    """Count the slices ``part::parts`` into ``counts[part]``; the rest as for `count_hu`."""
-    for z in range(part, labels.shape[0], parts):
-        _count_slice(hu[z], labels[z], slab_of[:, z], counts[part], bins)
+    """Count the slices ``part::parts`` into ``counts[part]``; the rest as for `count_hu`.
+
+    Background lies beyond the end of a slice of `hu` where labels were added, and is never read.
+    """
+    nz, n_words = words.shape
+    for z in range(part, nz, parts):
+        for begin in range(0, n_words, BLOCK):
+            end = min(begin + BLOCK, n_words)
+            if _is_blank(words[z], begin, end):
+                continue
+            for w in range(begin, end):
+                first = labels[z, RUN * w]
+                if words[z, w] != np.uint64(first) * np.uint64(EVERY):
+                    for i in range(RUN * w, RUN * w + RUN):
+                        label = labels[z, i]
+                        if label != 0:
+                            _count_one(hu[z, i], counts[part, label, slab_of[label, z]], bins)
+                elif first != 0:
+                    row = counts[part, first, slab_of[first, z]]
+                    for i in range(RUN * w, RUN * w + RUN):
+                        _count_one(hu[z, i], row, bins)
 
 
 @kernel
-def _count_slice(
-    hu: npt.NDArray[np.int16],
-    labels: npt.NDArray[np.uint8],
-    slab_of: npt.NDArray[np.uint8],
-    counts: npt.NDArray[np.int64],
-    bins: tuple[int, int, int],
-) -> None:
-    """Add one slice (N voxels) to `counts` (L, S, B); `bins` is lowest HU, B, padding HU."""
-    for begin in range(0, labels.size, BLOCK):
-        block = labels[begin : begin + BLOCK]
-        if block[0] != 0 or not _is_blank(block):
-            _count_block(hu[begin : begin + BLOCK], block, slab_of, counts, bins)
-
-
-@kernel
-def _count_block(
-    hu: npt.NDArray[np.int16],
-    labels: npt.NDArray[np.uint8],
-    slab_of: npt.NDArray[np.uint8],
-    counts: npt.NDArray[np.int64],
-    bins: tuple[int, int, int],
-) -> None:
-    """Add at most `BLOCK` voxels; parameters as for `_count_slice`."""
-    for begin in range(0, labels.size, RUN):
-        run = labels[begin : begin + RUN]
-        run_hu = hu[begin : begin + RUN]
-        if run.size == RUN and _is_uniform(run):
-            if run[0] != 0:
-                _count_run(run_hu, counts[run[0], slab_of[run[0]]], bins)
-        else:
-            for i in range(run.size):
-                if run[i] != 0:
-                    _count_run(run_hu[i : i + 1], counts[run[i], slab_of[run[i]]], bins)
-
-
-@kernel
-def _count_run(
-    hu: npt.NDArray[np.int16], counts: npt.NDArray[np.int64], bins: tuple[int, int, int]
-) -> None:
-    """Add a run of voxels of one label to its counts (B,); `bins` is lowest HU, B, padding HU."""
+def _count_one(hu: int, counts: npt.NDArray[np.int64], bins: tuple[int, int, int]) -> None:
+    """Add a voxel to the counts (B,) of its label; `bins` is lowest HU, B, padding HU."""
     lowest_hu, n_bins, padding_hu = bins
-    for i in range(hu.size):
-        if hu[i] != padding_hu:
-            bin_ = int(hu[i]) - lowest_hu  # int(): int16 would overflow
-            counts[np.uint64(min(max(bin_, 0), n_bins - 1))] += 1
+    if hu != padding_hu:
+        bin_ = int(hu) - lowest_hu  # int(): int16 would overflow
+        counts[np.uint64(min(max(bin_, 0), n_bins - 1))] += 1

@@ -8,6 +8,7 @@ so it takes about a second per lung.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import cc3d
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from qct.findings import FissureFit, Progress, no_progress
 from qct.flags import Flag
+from qct.kernels.compiled import side_by_side
 from qct.kernels.fields import divide_by_fields
 from qct.regions import DENSE, N_LABELS, UPPER_AND_MIDDLE, Fissure, Label, Side
 from qct.segment.borders import FittedBorder, LungImage, fit_borders, volume_errors_ml
@@ -147,11 +149,18 @@ def divide_lobes(
     frames = {side: lung.frame for side, lung in divisible.items()}
     fits: list[FissureFit] = []
     errors_ml: dict[Label, float] = {}
-    for done, (side, lung) in enumerate(divisible.items()):
-        progress(f"fissures of the {side} lung", done / len(divisible))
-        borders = _divide_lung(labels, lung, prior.sides[side], frames)
+    progress("finding the fissures", 0.0)
+    divided = side_by_side(
+        *(
+            partial(_divide_lung, labels[lung.native], lung, prior.sides[side], frames)
+            for side, lung in divisible.items()
+        )
+    )
+    for lung, (lobes, borders, lung_errors_ml) in zip(divisible.values(), divided, strict=True):
+        own = lobes != lungs[lung.native]  # the boxes of two lungs overlap
+        np.copyto(labels[lung.native], lobes, where=own)
         fits += [border.fit for border in borders]
-        errors_ml |= volume_errors_ml(borders, lung.box)
+        errors_ml |= lung_errors_ml
     return Lobes(
         labels=labels,
         fissures=tuple(fits),
@@ -215,20 +224,18 @@ def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lun
 
 
 def _divide_lung(
-    labels: npt.NDArray[np.uint8], lung: _Lung, model: SidePrior, frames: Mapping[Side, LungFrame]
-) -> list[FittedBorder]:
-    """Write the lobes of one lung into the labels; return their borders."""
+    part: npt.NDArray[np.uint8], lung: _Lung, model: SidePrior, frames: Mapping[Side, LungFrame]
+) -> tuple[npt.NDArray[np.uint8], list[FittedBorder], dict[Label, float]]:
+    """Return the labels of a lung's native box with its lobes; their borders; errors of their volumes, mL."""
     features = _describe(lung, model, frames)
     evidence = find_evidence(lung.box) if lung.spacing_mm.max() <= THICKEST_MM else None
     borders = fit_borders(lung.image(evidence), model, features)
-    part = labels[lung.native]
     lobes = _apply(part, lung, [border.surface for border in borders])
     if _smallest_share(lobes, lung.side) < LEAST_LOBE_SHARE:
         borders = fit_borders(lung.image(None), model, features)
         lobes = _apply(part, lung, [border.surface for border in borders])
     _absorb_islands(lobes, lung.side)
-    part[...] = lobes
-    return borders
+    return lobes, borders, volume_errors_ml(borders, lung.box)
 
 
 def _describe(
