@@ -141,8 +141,7 @@ def divide_lobes(
     ValueError
         If `lungs` is on another grid than `volume`.
     """
-    if lungs.shape != volume.shape:
-        raise ValueError(f"lungs {lungs.shape} are not on the grid {volume.shape}")
+    volume.check_grid(lungs, "lungs")
     prior = default_prior() if prior is None else prior
 
     upright = stand_upright(volume, lungs)
