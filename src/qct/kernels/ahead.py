@@ -22,6 +22,8 @@ from qct.kernels.compiled import cache_folder, declared
 
 LAST_FIRST = (
     "tubes",
+    "vessels",
+    "ridges",
     "histogram",
     "plates",
     "sheetness",

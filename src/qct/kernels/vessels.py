@@ -60,7 +60,9 @@ def block_background(
     return background
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], int64, int64, float32[:, :, :, ::1], int64, int64)"
+)
 def _block_background(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
@@ -152,7 +154,10 @@ def block_means(
     return means
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], int32[:, :, ::1], UniTuple(int64, 3), float64, "
+    "float32[:, :, ::1], int64, int64)"
+)
 def _block_means(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
@@ -229,7 +234,9 @@ def contrast_to(
     return contrast
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], float32[:, :, ::1], int64, int16[:, :, ::1], int64, int64)"
+)
 def _contrast_to(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
@@ -303,7 +310,10 @@ def cross_sections(
     return sections
 
 
-@kernel
+@kernel(
+    "(int16[:, :, ::1], float64[:, ::1], float32[:, ::1], UniTuple(float64, 4), float64[:, ::1], "
+    "int64, int64)"
+)
 def _cross_sections(
     contrast: npt.NDArray[np.int16],
     points: npt.NDArray[np.float32],
@@ -438,7 +448,7 @@ def paint_nearest(
     return owner
 
 
-@kernel
+@kernel("(int32[:, ::1], float32[::1], float32[:, :, ::1], int32[:, :, ::1], int64, int64)")
 def _paint_nearest(
     points: npt.NDArray[np.int32],
     radii: npt.NDArray[np.float32],
@@ -500,7 +510,9 @@ def sum_by_owner(
     return total
 
 
-@kernel
+@kernel(
+    "(int16[:, :, ::1], uint8[:, :, ::1], int32[:, :, ::1], int32[::1], int64[:, :, ::1], int64, int64)"
+)
 def _sum_by_owner(
     contrast: npt.NDArray[np.int16],
     labels: npt.NDArray[np.uint8],
