@@ -83,8 +83,8 @@ def whole_stage(hu, labels):
 WAYS = (read_once, kernel, whole_stage, numpy_masks, numpy_histograms, simpleitk)
 
 
-def main(nz=400):
-    """Time every way and print the table."""
+def table(nz=400):
+    """Time every way; return the table."""
     hu, labels = chest(nz)
     kernel(hu[:2], labels[:2])  # compiles
     seconds = {way: [] for way in WAYS}
@@ -97,15 +97,18 @@ def main(nz=400):
             cpu[way].append(time.process_time() - cpu_begin)
     took = {way: statistics.median(times) for way, times in seconds.items()}
     work = {way: min(times) for way, times in cpu.items()}
-    print(f"{nz} x 512 x 512, {np.count_nonzero(labels) / 1e6:.1f} M voxels in five lobes")
-    print("| way | ms | x reading both arrays once | x kernel | CPU ms | x kernel |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for way in WAYS:
-        print(
-            f"| {way.__name__} | {1e3 * took[way]:.0f} | {took[way] / took[read_once]:.1f} |"
-            f" {took[way] / took[kernel]:.2f} | {1e3 * work[way]:.0f} | {work[way] / work[kernel]:.2f} |"
-        )
+    lines = [
+        f"{nz} x 512 x 512, {np.count_nonzero(labels) / 1e6:.1f} M voxels in five lobes.\n",
+        "| way | ms | x reading both arrays once | x kernel | CPU ms | x kernel |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| `{way.__name__}` | {1e3 * took[way]:.0f} | {took[way] / took[read_once]:.1f} |"
+        f" {took[way] / took[kernel]:.2f} | {1e3 * work[way]:.0f} | {work[way] / work[kernel]:.2f} |"
+        for way in WAYS
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    print(table(*map(int, sys.argv[1:])))
