@@ -142,8 +142,8 @@ The networks of lungmask and TotalSegmentator need weights that do not come from
 ## Density of five lobes
 
 The kernel counts slices of every label, then every lobe's voxels by third and HU; all densities come from these
-counts. `numpy_masks` gives five numbers of each lobe and no thirds. The kernel and SimpleITK run on all threads,
-the others on one.
+counts. `numpy_masks` gives five numbers of each lobe and no thirds. The kernel and SimpleITK run on all
+threads, the others on one.
 
 {histogram}
 

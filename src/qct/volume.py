@@ -7,6 +7,7 @@ and swapping axes moves voxels, it does not change them; `axes_mm` and `origin_m
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +65,11 @@ class Volume:
         """(Z, Y, X)."""
         z, y, x = self.hu.shape
         return z, y, x
+
+    def check_grid(self, array: npt.NDArray[Any], name: str = "labels") -> None:
+        """Raise a ValueError if an array has not a value for every voxel, and no more."""
+        if array.shape != self.shape:
+            raise ValueError(f"{name} {array.shape} are not on the grid {self.shape}")
 
     @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -200,7 +200,7 @@ def test_a_number_that_is_no_label_is_refused(number):
 
 def test_labels_on_another_grid_are_refused():
     volume, labels = blocks()
-    with pytest.raises(ValueError, match="expected uint8 on the grid"):
+    with pytest.raises(ValueError, match="are not on the grid"):
         measure(volume, labels[1:])
 
 

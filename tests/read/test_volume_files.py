@@ -41,11 +41,13 @@ def test_flipped_axes_are_turned(tmp_path):
     assert scan.stored_axes == (-1, -2, -3)
 
 
-def test_fractions_are_rounded_and_nothing_is_padding(tmp_path):
-    values = hu().astype(np.float32) + 0.25
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha", "a.nii", "a.nii.gz"])
+def test_fractions_are_rounded_and_nothing_is_padding(tmp_path, name, kind):
+    values = hu().astype(kind) + 0.25
     values[:, :3] = -3024
     values[:, 3] = np.nan
-    scan = read_scan(written(tmp_path / "a.nrrd", values))
+    scan = read_scan(written(tmp_path / name, values))
     assert Flag.ROUNDED_HU in scan.flags
     assert (scan.volume.hu[:, :4] == PADDING_HU).all()
     np.testing.assert_array_equal(scan.volume.hu[:, 4:], hu()[:, 4:])

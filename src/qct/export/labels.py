@@ -40,9 +40,7 @@ def nifti_bytes(volume: Volume, labels: npt.NDArray[np.uint8]) -> bytes:
     ValueError
         If `labels` is on another grid than `volume`.
     """
-    if labels.shape != volume.shape:
-        msg = f"labels {labels.shape} are not on the grid {volume.shape}"
-        raise ValueError(msg)
+    volume.check_grid(labels)
     header = _header(volume) + bytes(DATA_OFFSET - HEADER_BYTES)
     return _gzipped(header, np.ascontiguousarray(labels, np.uint8).data.cast("B"))
 

@@ -64,9 +64,7 @@ def calibrate(
     ValueError
         If `labels` is on another grid than `volume`.
     """
-    if labels.shape != volume.shape:
-        msg = f"labels {labels.shape} are not on the grid {volume.shape}"
-        raise ValueError(msg)
+    volume.check_grid(labels)
     trachea = tracheal_core(volume, labels)
     samples = {
         "tracheal_air": volume.hu[trachea[0]][trachea[1]] if trachea else np.empty(0, np.int16),

@@ -108,9 +108,9 @@ def measure(
     vessels stay in; padding never counts. All voxels are counted in 1-HU bins first and every number is
     derived from whole numbers, so no digit depends on the order or number of threads.
     """
-    if labels.shape != volume.shape or labels.dtype != np.uint8:
-        msg = f"labels are {labels.dtype} {labels.shape}, expected uint8 on the grid {volume.shape}"
-        raise ValueError(msg)
+    volume.check_grid(labels)
+    if labels.dtype != np.uint8:
+        raise ValueError(f"labels are {labels.dtype}, expected uint8")
     if profile not in PROFILES:
         raise KeyError(profile)
 

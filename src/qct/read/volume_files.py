@@ -1,6 +1,8 @@
 """Volumes that did not come as DICOM: NIfTI, NRRD, MetaImage. Their headers know a grid and little else."""
 
+import gzip
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,12 @@ _IMAGE_IO = {
     ".mhd": "MetaImageIO",
 }
 """Who reads a file, by the end of its name; nothing else is tried on it."""
+
+NIFTI = {348: ("i2", 70, "f4", 108), 540: ("i2", 12, "i8", 168)}
+"""Length of a NIfTI header, version 1 or 2: type and place of its data type and of where the voxels begin."""
+
+NIFTI_FLOATS = {16: "f4", 64: "f8"}
+"""Data types of NIfTI that can hold what is no number."""
 
 DETACHED = (".nhdr", ".mhd")
 """Headers whose voxels stand in another file."""
@@ -61,7 +69,10 @@ def read_volume_file(path: Path, progress: Progress) -> Scan:
     turn = turn_of(grid)
     hu = np.empty(turn.shape, np.int16)
     is_rounded = [
-        _fill(place_of(hu, turn, k), plane, stored[0, 0, 0]) for k, plane in enumerate(stored)
+        _fill(place_of(hu, turn, k), np.where(lost, np.nan, plane), stored[0, 0, 0])
+        if lost is not None and lost.any()
+        else _fill(place_of(hu, turn, k), plane, stored[0, 0, 0])
+        for k, (plane, lost) in enumerate(zip(stored, _lost(path, stored), strict=True))
     ]
     hu.flags.writeable = False
     volume = Volume(hu, turn.axes_mm, turn.origin_mm)
@@ -95,6 +106,31 @@ def _fill(place: HU16, plane: npt.NDArray[Any], corner: float) -> bool:
     place[...] = np.clip(np.where(nothing, 0, whole), LOWEST_HU, HIGHEST_HU)
     place[nothing] = PADDING_HU
     return bool((whole != plane)[~nothing].any())
+
+
+def _lost(path: Path, stored: npt.NDArray[Any]) -> Iterator[npt.NDArray[np.bool_] | None]:
+    """Say for every plane where a NIfTI file holds no finite number: the library reads 0 there, silently."""
+    if not _suffix(path).startswith(".nii") or stored.dtype.kind != "f":
+        yield from (None,) * len(stored)
+        return
+    with path.open("rb") as raw:
+        is_packed = raw.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if is_packed else path.open("rb") as file:
+        head = file.read(max(NIFTI))
+        order = "<" if int.from_bytes(head[:4], "little") in NIFTI else ">"
+        length = int(np.frombuffer(head, f"{order}i4", 1)[0])
+        kind, at, start, at_start = NIFTI[length]
+        number = int(np.frombuffer(head, f"{order}{kind}", 1, at)[0])
+        if number not in NIFTI_FLOATS:
+            yield from (None,) * len(stored)
+            return
+        value = np.dtype(f"{order}{NIFTI_FLOATS[number]}")
+        file.seek(int(np.frombuffer(head, f"{order}{start}", 1, at_start)[0]))
+        for plane in stored:
+            held = file.read(plane.size * value.itemsize)
+            if len(held) < plane.size * value.itemsize:
+                raise ReadError(f"{path.name} ends within its voxels", hint="Export it again.")
+            yield ~np.isfinite(np.frombuffer(held, value)).reshape(plane.shape)
 
 
 def _open(path: Path) -> Any:

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from qct.findings import Analysis
 from qct.regions import LOBES, Fissure, Label
+from qct.report.wording import Wording
 
 MEETING: Mapping[Fissure, tuple[tuple[Label, ...], tuple[Label, ...]]] = {
     Fissure.RIGHT_OBLIQUE: (
@@ -51,6 +52,12 @@ def unseen(analysis: Analysis) -> Unseen:
     fissures = (one.fissure for one in fits if one.support == "population average")
     lobes = (one.key for one in LOBES if analysis.withholds(one.key, "volume_ml"))
     return Unseen(frozenset(fissures), frozenset(lobes))
+
+
+def explained(what: Unseen, say: Wording) -> str:
+    """Say what dashes and question marks mean, after a caption; empty where there are none."""
+    marks = (("dashed", what.fissures), ("unknown_lobes", what.lobes))
+    return "".join(f" {say(f'captions.{key}')}" for key, those in marks if those)
 
 
 def gaps(

@@ -3,7 +3,7 @@
 from qct.findings import Analysis
 from qct.flags import Status
 from qct.regions import LOBES, WHOLE_LUNG
-from qct.report.borders import unseen
+from qct.report.borders import explained, unseen
 from qct.report.document import Block, Box, Drafted, Facts, Figure, Heading, Slot
 from qct.report.figures import draw_projections, draw_surfaces
 from qct.report.headlines import concerned, headlines
@@ -130,8 +130,7 @@ def _items(drafted: tuple[Drafted, ...], say: Wording) -> tuple[str, ...]:
 def _map(analysis: Analysis, say: Wording) -> list[Block]:
     """Show where low attenuation lies; only the lobes where this scan does not allow its number."""
     dashed = unseen(analysis)
-    notes = (("dashed", dashed.fissures), ("unknown_lobes", dashed.lobes))
-    more = "".join(f" {say(f'captions.{key}')}" for key, those in notes if those)
+    more = explained(dashed, say)
     if analysis.projections and not analysis.withholds(WHOLE_LUNG.key, "laa950_percent"):
         picture = draw_projections(analysis.projections, say, dashed=dashed)
         caption = say("captions.projection") + more

@@ -17,7 +17,7 @@ from qct.regions import (
     Fissure,
     Region,
 )
-from qct.report.borders import unseen
+from qct.report.borders import explained, unseen
 from qct.report.document import Block, Bullets, Facts, Figure, Heading, Paragraph, Table
 from qct.report.figures import (
     WINDOW_LEVEL_HU,
@@ -136,6 +136,7 @@ def _images(analysis: Analysis, say: Wording) -> list[Block]:
     )
     dashed = unseen(analysis)
     picture = draw_views(analysis.views, say, marks_low=not withheld, dashed=dashed)
+    caption += explained(dashed, say)
     return [Heading(say("headings.images")), Figure("views", picture, caption, 88)]
 
 
@@ -264,8 +265,9 @@ def _planning(analysis: Analysis, say: Wording) -> list[Block]:
     """Show what planning with valves asks for: lobes as candidates, their borders, their surface."""
     blocks: list[Block] = []
     if analysis.surfaces:
-        picture = draw_surfaces(analysis.surfaces, say, dashed=unseen(analysis))
-        caption = say("captions.surfaces", legend=_legend(say))
+        dashed = unseen(analysis)
+        picture = draw_surfaces(analysis.surfaces, say, dashed=dashed)
+        caption = say("captions.surfaces", legend=_legend(say)) + explained(dashed, say)
         blocks.append(Figure("surfaces", picture, caption, 80))
     fits = analysis.segmentation.fissures
     if fits:

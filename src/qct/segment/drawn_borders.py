@@ -45,8 +45,7 @@ def completeness(volume: Volume, labels: npt.NDArray[np.uint8]) -> dict[Fissure,
     ValueError
         If the labels are on another grid.
     """
-    if labels.shape != volume.shape:
-        raise ValueError(f"labels {labels.shape} are not on the grid {volume.shape}")
+    volume.check_grid(labels)
     if max(volume.spacing_mm) > THICKEST_MM:
         return {}
     lobes = labels % DENSE

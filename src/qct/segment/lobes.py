@@ -140,8 +140,7 @@ def divide_lobes(
     ValueError
         If `lungs` is on another grid than `volume`.
     """
-    if lungs.shape != volume.shape:
-        raise ValueError(f"lungs {lungs.shape} are not on the grid {volume.shape}")
+    volume.check_grid(lungs, "lungs")
     prior = default_prior() if prior is None else prior
 
     labels = lungs.copy()
