@@ -4,39 +4,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 NOT_LUNG = -32768
-LOWEST_HU, N_BINS = -1100, 1200
-SPOKES, STEP, MIDDLE, STEPS_TO_MODE = 16, 0.5, 0.6, 8
-
-
-def block_background(hu, inside, edge, least):
-    shape = [-(-n // edge) for n in hu.shape]
-    background = np.full((*shape, 2), np.nan, np.float32)
-    for block in np.ndindex(*shape):
-        box = tuple(slice(k * edge, (k + 1) * edge) for k in block)
-        values = np.clip(np.floor(hu[box][inside[box]]) - LOWEST_HU, 0, N_BINS - 1)
-        if len(values) < max(least, 1):
-            continue
-        level = np.sort(values)[(len(values) - 1) // 2]
-        for _ in range(STEPS_TO_MODE):
-            below = values[values <= np.floor(level)] - level
-            spread = max(np.sqrt(np.mean(below**2)), 1.0)
-            near = values[np.abs(values - level) <= spread]
-            if not near.size:
-                break
-            level = near.mean()
-        background[block] = level + LOWEST_HU + 0.5, spread
-    return background
-
-
-def contrast_to(hu, inside, background, edge):
-    at = [
-        np.clip((np.arange(n) + 0.5) / edge - 0.5, 0, m - 1)
-        for n, m in zip(hu.shape, background.shape, strict=True)
-    ]
-    level = map_coordinates(
-        background.astype(float), np.meshgrid(*at, indexing="ij"), order=1, mode="nearest"
-    )
-    return np.where(inside, np.floor(hu - level + 0.5), NOT_LUNG)
+SPOKES, STEP, MIDDLE = 16, 0.5, 0.6
 
 
 def _read(contrast, at):
@@ -118,3 +86,15 @@ def sum_by_owner(contrast, labels, owner, section, n_sections):
         here = tuple(at)
         sums[labels[here], section[owner[here]]] += contrast[here]
     return sums
+
+
+def lower_quartile_along(shape, points, axes, values, reach):
+    del shape
+    quartiles = []
+    for point, axis in zip(points.astype(float), axes.astype(float), strict=True):
+        step = points - point
+        along = step @ axis
+        off = np.sqrt(np.maximum((step**2).sum(axis=1) - along**2, 0))
+        near = (np.abs(along) <= reach[0]) & (off <= reach[1]) & (np.abs(axes @ axis) >= reach[2])
+        quartiles.append(np.sort(values[near])[(np.count_nonzero(near) - 1) // 4])
+    return np.array(quartiles)

@@ -175,6 +175,14 @@ def test_a_trunk_bends_less_at_a_division_than_its_thin_branch(chest):
     assert np.median(turn[share > 0.8]) < 20 < np.median(turn[share < 0.3])
 
 
+def test_bronchi_are_longer_than_they_are_wide(chest):
+    tree = chest.trees.airways
+    length = np.linalg.norm(tree.segments[:, 3:6] - tree.segments[:, :3], axis=1)
+    ratio = (length / (2 * tree.segments[:, 7]))[(tree.generation > 2) & (tree.generation < 8)]
+    assert np.quantile(ratio, 0.1) > 1
+    assert 1.5 < np.median(ratio) < 4
+
+
 def test_no_bone_lies_in_a_lung(chest):
     lung = (chest.labels > 0) & (chest.labels < Label.AIRWAY)
     inside = distance_transform_edt(lung, sampling=chest.volume.spacing_mm) > 3.5

@@ -37,6 +37,9 @@ THIN_SHARE = (0.08, 0.5)
 SWEEPS = 80
 """How often every division is moved towards its best place."""
 
+SHORTEST = 3.0
+"""No branch is shortened below so many of its radii (bronchi are 6 radii long in the mean)."""
+
 SMALLEST_LUMEN_MM = 0.45
 """Radius below which a bronchus is not drawn: its wall is thinner than CT can show."""
 
@@ -177,7 +180,7 @@ def divide(cloud: Array, direction: Array, share: float) -> tuple[Array, Array]:
 
 
 def relaxed(tree: Tree, room: Room) -> Tree:
-    """Move every division to where its tubes hold least, so far as it stays in its lobe.
+    """Move every division to where its tubes hold least, so far as it stays in its lobe and they stay long.
 
     The volume of a tube is its length times its section, so the best place is the median of the ends of the
     three tubes, weighted by their squared radii; each sweep is one step of Weiszfeld's iteration.
@@ -186,6 +189,7 @@ def relaxed(tree: Tree, room: Room) -> Tree:
     held = np.maximum(parent, 0)
     child = np.flatnonzero(parent >= 0)
     section = tree.segments[:, 7] ** 2
+    shortest = SHORTEST * tree.segments[:, 7]
     n_children = np.bincount(parent[child], minlength=len(parent))
     free = (n_children > 0) & (parent >= 0) & (tree.lobe > 0) & (tree.lobe[held] == tree.lobe)
     for _ in range(SWEEPS):
@@ -195,8 +199,12 @@ def relaxed(tree: Tree, room: Room) -> Tree:
         np.add.at(total, parent[child], pull[child])
         np.add.at(sums, parent[child], pull[child, None] * end[child])
         moved = sums / total[:, None]
-        stays = free & (room.lobe_at(moved) == tree.lobe)
-        end[stays] = moved[stays]
+        short = np.linalg.norm(moved - end[held], axis=1) < np.minimum(shortest, away)
+        ahead = np.linalg.norm(end[child] - moved[parent[child]], axis=1)
+        crowded = ahead < np.minimum(shortest, away)[child]
+        short[parent[child[crowded]]] = True
+        moves = free & ~short & (room.lobe_at(moved) == tree.lobe)
+        end[moves] = moved[moves]
     segments = tree.segments.copy()
     segments[:, 3:6] = end
     segments[child, :3] = end[parent[child]]

@@ -248,7 +248,7 @@ def _vessels(analysis: Analysis, say: Wording) -> list[Block]:
         return []
     name = say("headings.vessels")
     shown = tuple(one for one in LUNGS_AND_LOBES if numbers.has(keys[0], (one,)))
-    return [Heading(name), numbers.table(shown, keys, name)]
+    return [Heading(name), numbers.table(shown, keys, name), Paragraph(say("captions.vessels"))]
 
 
 def _histogram(analysis: Analysis, say: Wording) -> list[Block]:

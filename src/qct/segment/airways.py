@@ -86,7 +86,8 @@ def find_central_airway(blocks: Blocks, inside: Mask, lungs: Mask) -> CentralAir
     closed_in = np.where(inside, blocks.hu, np.int16(3000))
     closed_in[top + int(NECK_MM / blocks.spacing_mm[0]) :] = 3000
     voxels, levels, _ = flood_in_order(closed_in, seed, -1024, FLOOD_LIMIT_HU, most)
-    threshold_hu, leaked = _before_leak(levels, blocks.block_ml, len(voxels) == most)
+    lumen_hu = _lumen_hu(closed_in, seed)
+    threshold_hu, leaked = _before_leak(levels, blocks.block_ml, len(voxels) == most, lumen_hu)
     lumen = np.zeros(blocks.hu.size, bool)
     lumen[voxels[levels <= threshold_hu]] = True
     return CentralAirway(lumen.reshape(blocks.hu.shape), seed, threshold_hu, leaked)
@@ -98,13 +99,25 @@ def _top_of_lungs(lungs: Mask) -> int:
     return int(np.flatnonzero(areas > APEX_SHARE * areas.max())[-1])
 
 
+def _lumen_hu(hu: npt.NDArray[np.int16], seed: tuple[int, int, int]) -> float:
+    """Median of the air around the seed."""
+    z, y, x = seed
+    around = hu[z, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+    return float(np.median(around))
+
+
 def _before_leak(
-    levels: npt.NDArray[np.int32], block_ml: float, ran_full: bool
+    levels: npt.NDArray[np.int32], block_ml: float, ran_full: bool, lumen_hu: float
 ) -> tuple[int, bool]:
-    """Return the highest level before a leak, and whether there was one."""
+    """Return the highest level before a leak, and whether there was one.
+
+    With noise the flood begins in a dark block and comes to the trachea as a whole in one step: up to the
+    median of its lumen (`lumen_hu`) a step is no leak.
+    """
     counts = np.bincount(levels.astype(np.int64) + 1024) * block_ml
     volume = np.cumsum(counts)
     jumps = np.flatnonzero((counts > LEAK_ML) & (volume > 2 * LEAK_ML))
+    jumps = jumps[jumps - 1024 > lumen_hu]
     if jumps.size:
         return int(jumps[0]) - 1025, True
     last = len(counts) - 1

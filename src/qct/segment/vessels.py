@@ -30,18 +30,11 @@ import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
 from qct.findings import Vessels
+from qct.kernels.background import NOT_LUNG, block_background, block_means, contrast_to
 from qct.kernels.blocks import average_blocks
 from qct.kernels.fields import resample_hu
 from qct.kernels.ridges import find_ridges
-from qct.kernels.vessels import (
-    NOT_LUNG,
-    block_background,
-    block_means,
-    contrast_to,
-    cross_sections,
-    paint_nearest,
-    sum_by_owner,
-)
+from qct.kernels.vessels import cross_sections, lower_quartile_along, paint_nearest, sum_by_owner
 from qct.regions import Label
 from qct.segment.fissures import derivative_taps
 from qct.segment.morphology import bounding_box
@@ -83,7 +76,7 @@ CONTRAST_OVER_NOISE = 2.5
 LEAST_CURVATURE = 0.25
 """Curvature across the line over its least contrast, per voxel²."""
 
-LEAST_ROUNDNESS = 0.45
+LEAST_ROUNDNESS = 0.38
 """Weaker over stronger curvature across the line."""
 
 REACH = 10.0
@@ -115,6 +108,12 @@ USUAL_BLUR = 1.0
 
 LEAST_TO_FIT = 500
 """So many thin places are asked for."""
+
+STRETCH = (3.0, 0.8, 0.9)
+"""Points on one stretch of line: most distance along and off it, in voxels; least cosine of the directions.
+
+What lies beside a vessel only ever adds to its cross-section, so the lower quartile of a stretch counts.
+"""
 
 LEAST_LINE = 5
 """Longest extent of connected centre lines in voxels; less is noise or a nodule."""
@@ -197,6 +196,13 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
     kept &= (sections[:, 2] < REACH) & (area_mm2 > lines.least_mm2)
     kept[kept] = _is_long(lines.where(kept).voxels, contrast.shape)
     lines, area_mm2 = lines.where(kept), area_mm2[kept]
+    area_mm2 = lower_quartile_along(
+        (contrast.shape[0], contrast.shape[1], contrast.shape[2]),
+        lines.points,
+        lines.axes,
+        area_mm2,
+        STRETCH,
+    )
     return Vessels(
         points_mm=(lines.points * STEP_MM + grid.origin_mm).astype(np.float32),
         axes=lines.axes,

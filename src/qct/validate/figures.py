@@ -54,8 +54,10 @@ def acquisition_effects(
         by = one["to_percent"] - one["from_percent"]
         colour = colours.get(one["name"], GREY)
         axis.scatter(one["from_percent"], by, s=130, marker="*", color=colour, edgecolor="black")
-        axis.annotate(one["name"], (one["from_percent"], by), (7, 3), textcoords="offset points")
+        at = (one["from_percent"], by)
+        axis.annotate(one["name"], at, (8, -12), textcoords="offset points", fontsize=8)
     axis.axhline(0, color=GREY, lw=0.6)
+    axis.margins(x=0.1, y=0.1)
     axis.set_xlabel("LAA-950 with the standard kernel, thin slices, 100 mAs, %", fontsize=8)
     axis.set_ylabel("change, points", fontsize=8)
     axis.tick_params(labelsize=7)
