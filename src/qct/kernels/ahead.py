@@ -24,6 +24,7 @@ LAST_FIRST = (
     "tubes",
     "vessels",
     "ridges",
+    "background",
     "histogram",
     "plates",
     "sheetness",
