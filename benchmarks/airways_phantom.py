@@ -14,7 +14,7 @@ import numpy.typing as npt
 from qct.acquisition import KernelFamily
 from qct.measure.airways import LEAST_PLACES, cut_branches
 from qct.phantom import Chest, make_chest, preset
-from qct.phantom.trees import wall_mm
+from qct.phantom.truth import airway_at
 from qct.segment.airway_tree import follow_airways
 from qct.segment.lungs import find_lungs
 
@@ -27,19 +27,6 @@ CLASSES_MM = ((2, 3), (3, 4), (4, 6), (6, 10), (10, 20))
 def areas(lumen_mm: float, wall: float) -> tuple[float, float]:
     """Area of a lumen and of the wall around it, mm2."""
     return np.pi / 4 * lumen_mm**2, np.pi * wall * (lumen_mm + wall)
-
-
-def drawn_at(chest: Chest, point_mm: Array) -> tuple[float, float]:
-    """Return the diameter of the lumen (mm) that was drawn widest around a point, and its wall."""
-    segments = chest.trees.airways.segments
-    start, along = segments[:, :3], segments[:, 3:6] - segments[:, :3]
-    off = point_mm[::-1] - start
-    share = np.clip((off * along).sum(1) / np.maximum((along**2).sum(1), 1e-9), 0, 1)
-    away = np.linalg.norm(off - share[:, None] * along, axis=1)
-    radius = segments[:, 6] + share * (segments[:, 7] - segments[:, 6])
-    k = int(np.argmin(away - radius))
-    wall = chest.spec.wall * wall_mm(segments[k, 7])
-    return 2 * float(radius[k]), float(wall)
 
 
 def compare(chest: Chest) -> list[list[float]]:
@@ -59,7 +46,7 @@ def compare(chest: Chest) -> list[list[float]]:
             continue
         errors, lumens = [], []
         for place in here:
-            drawn = drawn_at(chest, cuts.point_mm[place])
+            drawn = airway_at(chest.trees.airways, chest.spec.wall, cuts.point_mm[place])
             found = areas(cuts.lumen_mm[place], cuts.wall_mm[place])
             half = areas(cuts.lumen_fwhm_mm[place], cuts.wall_fwhm_mm[place])
             errors.append(100 * (np.array([*found, *half]) / np.tile(areas(*drawn), 2) - 1))

@@ -156,6 +156,15 @@ class AirwayTree:
 
     branches: tuple[AirwayBranch, ...]
 
+    @property
+    def segmental(self) -> tuple[int, ...]:
+        """Indices of the segmental bronchi: those that a lobar bronchus divides into."""
+        return tuple(
+            k
+            for k, one in enumerate(self.branches)
+            if one.lobe and not one.name and self.branches[one.parent].name == one.lobe
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segmentation:

@@ -475,12 +475,7 @@ def _branch_size(cuts: Cuts, number: int) -> BranchSize:
 
 def summary(tree: AirwayTree, sizes: Sequence[BranchSize]) -> dict[str, float | None]:
     """Describe the whole tree: value by key of `qct.quantities.AIRWAY_KEYS`."""
-    segmental = [
-        size
-        for branch, size in zip(tree.branches, sizes, strict=True)
-        if branch.lobe and not branch.name and tree.branches[branch.parent].name == branch.lobe
-    ]
-    measured = [size for size in segmental if size.wall_mm is not None]
+    measured = [sizes[k] for k in tree.segmental if sizes[k].wall_mm is not None]
     enough = len(measured) >= LEAST_SEGMENTAL
     return {
         "airway_branches": float(len(tree.branches)),

@@ -220,6 +220,20 @@ def cluster_exponent(low: npt.NDArray[np.bool_], voxel_mm3: float) -> float | No
     return -float(np.polyfit(np.log(volume[fit]), np.log(at_least[fit]), 1)[0])
 
 
+def airway_at(
+    airways: Tree, thickness: float, point_mm: npt.NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return the diameter of the lumen that is widest around a point (x, y, z), and its wall; LPS mm."""
+    segments = airways.segments
+    start, along = segments[:, :3], segments[:, 3:6] - segments[:, :3]
+    off = point_mm[::-1] - start
+    share = np.clip((off * along).sum(1) / np.maximum((along**2).sum(1), 1e-9), 0, 1)
+    away = np.linalg.norm(off - share[:, None] * along, axis=1)
+    radius = segments[:, 6] + share * (segments[:, 7] - segments[:, 6])
+    widest = int(np.argmin(away - radius))
+    return 2 * float(radius[widest]), thickness * float(wall_mm(segments[widest, 7]))
+
+
 def describe_airways(airways: Tree, thickness: float) -> dict[str, Any]:
     """Describe the bronchi that are drawn, from the tree (LPS mm): by generation, segmental ones, Pi10."""
     lumen = airways.segments[:, 6:].mean(1)

@@ -128,7 +128,7 @@ def typeset(text: str) -> str:
     for plain, printed in SIGNS.items():
         text = text.replace(plain, printed)
     text = re.sub(r"(?<![\w.])-(?=\d)", MINUS, text)
-    text = re.sub(rf"([<>≤≥]) (?=[{MINUS}\d])", rf"\1{NO_BREAK_SPACE}", text)
+    text = re.sub(rf"([<>≤≥±]) (?=[{MINUS}\d])", rf"\1{NO_BREAK_SPACE}", text)
     return re.sub(rf"(?<=\d) (?=({UNITS})(?!\w))", NO_BREAK_SPACE, text)
 
 

@@ -10,11 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+
+import numpy as np
 
 from qct.errors import QctError
 from qct.findings import Analysis, Progress, no_progress
 from qct.phantom import Chest, make_chest, write_series
+from qct.phantom.truth import airway_at
 from qct.pipeline import analyze
 from qct.validate.cases import Case
 from qct.validate.judge import Outcome, Row, judge, load_limits
@@ -115,7 +117,8 @@ def compare(case: Case, chest: Chest, analysis: Analysis) -> list[Row]:
             for which, regions in truths.items()
             if one.quantity in regions.get(one.region, {})
         }
-        known |= _airway_truth(one.quantity, chest.truth.get("airways", {}))
+        if "airways" in chest.truth:
+            known |= _airway_truth(one.quantity, chest, analysis)
         if known:
             rows.append(
                 Row(
@@ -132,16 +135,25 @@ def compare(case: Case, chest: Chest, analysis: Analysis) -> list[Row]:
     return rows
 
 
-def _airway_truth(quantity: str, airways: Mapping[str, Any]) -> dict[str, float]:
-    """Return what the tree says of a number of the airways."""
-    if not airways:
-        return {}
+def _airway_truth(quantity: str, chest: Chest, analysis: Analysis) -> dict[str, float]:
+    """Return what was drawn: for means over segmental bronchi, those that were measured, at their middles."""
     if quantity == "pi10_mm":
-        return {"model": airways["pi10_mm"]}
+        return {"model": chest.truth["airways"]["pi10_mm"]}
     name = quantity.removeprefix("segmental_")
-    if name != quantity and name in airways["segmental"]:
-        return {"model": airways["segmental"][name]}
-    return {}
+    tree = analysis.segmentation.airways
+    if name == quantity or tree is None:
+        return {}
+    measured = [k for k in tree.segmental if analysis.airways[k].wall_mm is not None]
+    if not measured:
+        return {}
+    drawn = [
+        airway_at(chest.trees.airways, chest.spec.wall, line[len(line) // 2])
+        for line in (tree.branches[k].line_mm for k in measured)
+    ]
+    lumen, wall = np.array(drawn).T
+    share = 100 * (1 - (lumen / (lumen + 2 * wall)) ** 2)
+    means = {"lumen_mm": lumen, "wall_mm": wall, "wall_area_percent": share}
+    return {"model": float(means[name].mean())}
 
 
 def _machine() -> dict[str, str]:
