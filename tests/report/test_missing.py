@@ -188,3 +188,12 @@ def test_the_baseline_stands_with_its_doubts_and_how_it_was_made():
         "Compared with 2021-05-02 (kernel B31f, 1.50\N{NO-BREAK SPACE}mm): acquired alike"
         in table.note
     )
+
+
+def test_a_result_that_lost_its_changes_says_nothing_about_them():
+    volume = replace(compared("changed", 900.0), quantity="volume_ml")
+    statements = draft(ANALYSIS.measured, ANALYSIS.references, (volume, compared("changed", 4.24)))
+    keys = {"change_volume", "change_low_attenuation"}
+    assert keys <= {one.key for one in statements}
+    document = build(replace(ANALYSIS, statements=statements, changes=()))
+    assert not keys & {one.key for one in document.statements}

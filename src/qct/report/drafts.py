@@ -7,11 +7,19 @@ from qct.report.document import Drafted
 from qct.report.numbers import NONE, Numbers
 from qct.report.wording import NO_BREAK_SPACE, Wording
 
+ABOUT_CHANGE = ("change_", "volume_change_")
+"""Beginnings of the templates that compare with an earlier scan."""
+
 
 def drafted_statements(analysis: Analysis, say: Wording) -> tuple[Drafted, ...]:
-    """Put every statement into words."""
+    """Put every statement into words; none about a change that is not there, as in a de-identified result."""
     numbers = Numbers(analysis, say)
-    return tuple(_in_words(one, analysis, numbers, say) for one in analysis.statements)
+    known = (
+        one
+        for one in analysis.statements
+        if not one.template.startswith(ABOUT_CHANGE) or numbers.change(*one.numbers[0]) is not None
+    )
+    return tuple(_in_words(one, analysis, numbers, say) for one in known)
 
 
 def _in_words(one: Statement, analysis: Analysis, numbers: Numbers, say: Wording) -> Drafted:
