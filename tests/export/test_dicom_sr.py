@@ -99,6 +99,29 @@ def test_segment_groups_share_tracking_and_segment_with_the_segmentation(made):
         assert children(group, "121232")
 
 
+def test_whatever_the_content_refers_to_is_told_as_evidence(made):
+    *_, report = made
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
+    told = {
+        one.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for one in series.ReferencedSOPSequence
+    }
+    referred = {
+        one.ReferencedSOPInstanceUID
+        for item in _all_items(report)
+        for one in item.get("ReferencedSOPSequence", [])
+    }
+    assert referred
+    assert referred <= told
+
+
+def _all_items(item):
+    for child in children(item):
+        yield child
+        yield from _all_items(child)
+
+
 def test_sides_and_thirds_stand_at_the_finding_site(made):
     *_, report = made
     (site,) = children(group_of(report, "left_lower_third"), "363698007")

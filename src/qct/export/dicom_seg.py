@@ -35,6 +35,7 @@ from qct.export.dicom_instance import (
 )
 from qct.export.dicom_source import Source, as_stored
 from qct.findings import Analysis
+from qct.kernels.histogram import count_labels
 from qct.regions import AIRWAY, DENSE, LEFT_LUNG, LOBES, N_LABELS, RIGHT_LUNG, Label, Region
 
 SEGMENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -218,7 +219,8 @@ def _presence(labels: Labels, belongs: npt.NDArray[np.bool_]) -> npt.NDArray[np.
 
 def _numbers_by_slice(labels: Labels) -> npt.NDArray[np.bool_]:
     """Return (slices, label numbers): whether a number stands in a slice."""
-    return np.stack([np.bincount(plane.ravel(), minlength=N_LABELS) > 0 for plane in labels])
+    counts = count_labels(labels.reshape(len(labels), -1))
+    return np.ascontiguousarray(counts[:N_LABELS].T > 0)
 
 
 def _packed(frames: list[npt.NDArray[np.bool_]]) -> bytes:

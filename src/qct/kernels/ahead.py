@@ -22,6 +22,9 @@ from qct.kernels.compiled import cache_folder, declared
 
 LAST_FIRST = (
     "tubes",
+    "vessels",
+    "ridges",
+    "background",
     "histogram",
     "plates",
     "sheetness",

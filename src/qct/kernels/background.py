@@ -51,7 +51,9 @@ def block_background(
     return background
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], int64, int64, float32[:, :, :, ::1], int64, int64)"
+)
 def _block_background(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
@@ -143,7 +145,10 @@ def block_means(
     return means
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], int32[:, :, ::1], UniTuple(int64, 3), float64, "
+    "float32[:, :, ::1], int64, int64)"
+)
 def _block_means(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
@@ -220,7 +225,9 @@ def contrast_to(
     return contrast
 
 
-@kernel
+@kernel(
+    "(float32[:, :, ::1], boolean[:, :, ::1], float32[:, :, ::1], int64, int16[:, :, ::1], int64, int64)"
+)
 def _contrast_to(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],

@@ -80,8 +80,10 @@ def _count_labels(
                 counts[z, 0] += RUN * (end - begin)
                 continue
             for w in range(begin, end):
-                first = labels[z, RUN * w]
-                if words[z, w] == np.uint64(first) * np.uint64(EVERY):
+                first = words[z, w] & np.uint64(
+                    0xFF
+                )  # unsigned: no check for an index from the end
+                if words[z, w] == first * np.uint64(EVERY):
                     counts[z, first] += RUN
                 else:
                     for i in range(RUN * w, RUN * w + RUN):
@@ -146,31 +148,33 @@ def _count_hu(
 ) -> None:
     """Count the slices ``part::parts`` into ``counts[part]``; the rest as for `count_hu`.
 
-    Background lies beyond the end of a slice of `hu` where labels were added, and is never read.
+    Background lies beyond the end of a slice of `hu` where labels were added, and is never read. int() widens
+    int16, which would overflow.
     """
+    lowest_hu, n_bins, padding_hu = bins
     nz, n_words = words.shape
     for z in range(part, nz, parts):
         for begin in range(0, n_words, BLOCK):
             end = min(begin + BLOCK, n_words)
-            if _is_blank(words[z], begin, end):
+            seen = np.uint64(0)
+            for w in range(begin, end):
+                seen |= words[z, w]
+            if seen == 0:
                 continue
             for w in range(begin, end):
-                first = labels[z, RUN * w]
-                if words[z, w] != np.uint64(first) * np.uint64(EVERY):
+                word = words[z, w]
+                if word == 0:
+                    continue
+                first = word & np.uint64(255)
+                if word != first * np.uint64(EVERY):
                     for i in range(RUN * w, RUN * w + RUN):
                         label = labels[z, i]
-                        if label != 0:
-                            _count_one(hu[z, i], counts[part, label, slab_of[label, z]], bins)
-                elif first != 0:
+                        if label != 0 and hu[z, i] != padding_hu:
+                            bin_ = min(max(int(hu[z, i]) - lowest_hu, 0), n_bins - 1)
+                            counts[part, label, slab_of[label, z], np.uint64(bin_)] += 1
+                else:
                     row = counts[part, first, slab_of[first, z]]
-                    for i in range(RUN * w, RUN * w + RUN):
-                        _count_one(hu[z, i], row, bins)
-
-
-@kernel
-def _count_one(hu: int, counts: npt.NDArray[np.int64], bins: tuple[int, int, int]) -> None:
-    """Add a voxel to the counts (B,) of its label; `bins` is lowest HU, B, padding HU."""
-    lowest_hu, n_bins, padding_hu = bins
-    if hu != padding_hu:
-        bin_ = int(hu) - lowest_hu  # int(): int16 would overflow
-        counts[np.uint64(min(max(bin_, 0), n_bins - 1))] += 1
+                    for i in range(RUN):  # a fixed length: unrolled
+                        value = int(hu[z, RUN * w + i])
+                        if value != padding_hu:
+                            row[np.uint64(min(max(value - lowest_hu, 0), n_bins - 1))] += 1

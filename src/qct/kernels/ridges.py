@@ -54,7 +54,10 @@ def find_ridges(
     return ridges
 
 
-@kernel
+@kernel(
+    "(int16[:, :, ::1], int32[:, ::1], float64[:, ::1], Tuple((float64, float64, float64, int64)), "
+    "float32[:, ::1], int64, int64)"
+)
 def _find_ridges(
     image: npt.NDArray[np.int16],
     candidates: npt.NDArray[np.int32],

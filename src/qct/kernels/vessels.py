@@ -59,7 +59,10 @@ def cross_sections(
     return sections
 
 
-@kernel
+@kernel(
+    "(int16[:, :, ::1], float64[:, ::1], float32[:, ::1], UniTuple(float64, 4), float64[:, ::1], "
+    "int64, int64)"
+)
 def _cross_sections(
     contrast: npt.NDArray[np.int16],
     points: npt.NDArray[np.float32],
@@ -205,7 +208,7 @@ def lower_quartile_along(
     return quartiles
 
 
-@kernel
+@kernel("(float64[:, ::1], int32[:, :, ::1], int32[::1])")
 def _chain(
     points: npt.NDArray[np.float32],
     first: npt.NDArray[np.int32],
@@ -220,7 +223,10 @@ def _chain(
         first[z, y, x] = p
 
 
-@kernel
+@kernel(
+    "(float64[:, ::1], float32[:, ::1], float64[::1], Tuple((int32[:, :, ::1], int32[::1])), "
+    "UniTuple(float64, 3), float64[::1], int64, int64)"
+)
 def _lower_quartile_along(
     points: npt.NDArray[np.float32],
     axes: npt.NDArray[np.float32],
@@ -299,7 +305,7 @@ def paint_nearest(
     return owner
 
 
-@kernel
+@kernel("(int32[:, ::1], float32[::1], float32[:, :, ::1], int32[:, :, ::1], int64, int64)")
 def _paint_nearest(
     points: npt.NDArray[np.int32],
     radii: npt.NDArray[np.float32],
@@ -361,7 +367,9 @@ def sum_by_owner(
     return total
 
 
-@kernel
+@kernel(
+    "(int16[:, :, ::1], uint8[:, :, ::1], int32[:, :, ::1], int32[::1], int64[:, :, ::1], int64, int64)"
+)
 def _sum_by_owner(
     contrast: npt.NDArray[np.int16],
     labels: npt.NDArray[np.uint8],
