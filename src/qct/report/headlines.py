@@ -99,7 +99,10 @@ def _compared(one: Change, numbers: Numbers) -> tuple[str, str]:
 def _notes(analysis: Analysis, numbers: Numbers, say: Wording) -> list[str]:
     notes = [say("notes.usual", sources=_usual_in_words(numbers, say))]
     least = (numbers.least_change(WHOLE_LUNG.key, key) for key in HEADLINES)
-    if any(one is not None and not one.confirmed for one in least):
+    known = [one for one in least if one is not None]
+    if known:
+        notes.append(say("notes.detectable"))
+    if any(not one.confirmed for one in known):
         notes.append(say("notes.unconfirmed", mark=UNCONFIRMED))
     if analysis.changes:
         notes.append(_baseline(analysis, say))
@@ -130,7 +133,9 @@ def _baseline(analysis: Analysis, say: Wording) -> str:
     )
     made = ", ".join(part for part in known if part) or say("not_stated")
     why = dict.fromkeys(one.why for one in main if one.difference is None and one.why)
-    alike = say("notes.unlike", why=say.refusal("; ".join(why))) if why else say("notes.alike")
+    differs = any(one.verdict == VOLUME_DIFFERS for one in main)
+    made_alike = say("notes.alike_but_inflation" if differs else "notes.alike")
+    alike = say("notes.unlike", why=say.refusal("; ".join(why))) if why else made_alike
     told = say("notes.baseline", since=since, made=made, alike=alike)
     open_ = any(one.difference is not None and one.least_change is None for one in main)
     return f"{told} {say('notes.not_judged')}" if open_ else told
