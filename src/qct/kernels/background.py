@@ -102,13 +102,12 @@ def _mode(counts: npt.NDArray[np.int64], n: int) -> tuple[float, float]:
             count += counts[bin_]
         spread = max(math.sqrt(squares / max(count, 1)), 1.0)
         total, count = 0, 0
-        first = max(math.ceil(level - spread), 0)
+        # the nearest value below is never further than the spread: something is counted
+        first = max(math.ceil(level - spread - 1e-9), 0)
         last = min(math.floor(level + spread), counts.size - 1)
         for bin_ in range(first, last + 1):
             total += bin_ * counts[bin_]
             count += counts[bin_]
-        if count == 0:
-            break
         level = total / count
     return level, spread
 

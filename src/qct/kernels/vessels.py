@@ -121,7 +121,7 @@ def _mean_of_pairs(ring: npt.NDArray[np.float64], gate: float) -> tuple[float, i
     total, known, pairs = 0.0, 0, 0
     for s in range(half):
         a, b = ring[s], ring[s + half]
-        known += (a != NOT_LUNG) + (b != NOT_LUNG)
+        known += int(a != NOT_LUNG) + int(b != NOT_LUNG)
         if a == NOT_LUNG and b == NOT_LUNG:
             continue
         if a == NOT_LUNG or b == NOT_LUNG:
