@@ -7,11 +7,11 @@ too small to count.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, hypot
+from math import hypot
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import distance_transform_edt, maximum_filter
 
 from qct.findings import FissureFit
 from qct.flags import Flag
@@ -30,9 +30,10 @@ ON_BORDER_MM = 2.5
 COVER_MM = 4.0
 """A piece of border is covered if the fissure was followed within this distance along it, in mm."""
 
-SUPPORTED_COVERAGE = 0.52
-"""Least coverage of a supported border: a horizontal fissure that is 10 mm off at its front end reaches 0.50,
-two oblique ones that lie on the marks all along 0.53 and 0.54."""
+MOST_UNKNOWN = 0.125
+"""A supported border is known better than this (see `Coverage.unknown`): its error is expected to be at most 2.5
+mm. Oblique fissures that lie on the marks all along have 0.09 to 0.12, horizontal ones that leave them at one
+end 0.15 and more."""
 
 PARTLY_COVERAGE = 0.12
 """Least coverage of a partly supported border."""
@@ -77,12 +78,11 @@ AVERAGE_ERROR = {
 """Where only the prior knows: the larger of what 150 held-out maps and 26 of another annotator give
 (`benchmarks/lobes_prior.py`)."""
 
-
-ERROR_FALLS_WITH = 0.25
-"""Coverage by which the error falls to a third of the way from average to followed: what is seen holds the
-rest. Held-out real shapes that are revealed in part are better (1.8, 1.1, 0.8, 0.4 mm of net offset at 15, 30,
-50 and 75 %), but what is followed in images is not all true: digital chests give 1.7 mm at 50 %,
-and the horizontal fissure that is marked on a scan about 2.5."""
+UNKNOWN_BEYOND_MM = 60.0
+"""Distance from where the fissure was followed, along the border, over which two thirds of the knowledge about it
+are lost, in mm. From held-out lobe maps of which one side of the border, or patches, were shown to the fit: the
+error of the rest is 1.2, 1.8, 2.5, 3.3 and 4.2 mm on average 10, 17, 25, 35 and 50 mm away, and its net offset
+is the average's times `Coverage.unknown`."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,16 @@ class Coverage:
     beside_fissure : float
         Where it was followed and lies off the border.
     area_mm2 : float
+    unknown : float
+        Mean share of the knowledge about a place on the border that is lost on the way to the nearest place
+        where the fissure was followed and lies on the border: 1 - exp(-distance / `UNKNOWN_BEYOND_MM`). One
+        patch tells less than as much that is spread over the border.
     """
 
     on_fissure: float = 0.0
     beside_fissure: float = 0.0
     area_mm2: float = 0.0
+    unknown: float = 1.0
 
 
 def measure_coverage(chart: Chart | None, trace: Trace | None) -> Coverage:
@@ -113,10 +118,14 @@ def measure_coverage(chart: Chart | None, trace: Trace | None) -> Coverage:
         return Coverage(area_mm2=total)
     points = trace.points().position_mm
     columns, offset = chart.locate(points)
-    on, beside = (_near(columns[:, part], area.shape) for part in _parted(offset))
-    covered, contradicted = on & ~beside, beside & ~on
+    followed, beside = (_hit(columns[:, part], area.shape) for part in _parted(offset))
+    on, off = _around(followed), _around(beside)
+    covered, contradicted = on & ~off, off & ~on
     return Coverage(
-        float(area[covered].sum()) / total, float(area[contradicted].sum()) / total, total
+        float(area[covered].sum()) / total,
+        float(area[contradicted].sum()) / total,
+        total,
+        float((area * _lost(followed)).sum()) / total,
     )
 
 
@@ -127,14 +136,27 @@ def _parted(
     return on, ~on
 
 
-def _near(columns: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Mark the columns within `COVER_MM` of points."""
+def _hit(columns: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Mark the columns that hold points."""
     hit = np.zeros(shape, bool)
     index = np.rint(columns).astype(np.int64)
     on_grid = ((index >= 0) & (index < np.reshape(shape, (2, 1)))).all(axis=0)
     hit[tuple(index[:, on_grid])] = True
-    marked: npt.NDArray[np.bool_] = maximum_filter(hit, 2 * round(COVER_MM / COLUMN_MM) + 1)
-    return marked
+    return hit
+
+
+def _around(hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Mark the columns within `COVER_MM` of marked ones."""
+    near: npt.NDArray[np.bool_] = maximum_filter(hit, 2 * round(COVER_MM / COLUMN_MM) + 1)
+    return near
+
+
+def _lost(followed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Return the share of knowledge lost on the way from the nearest marked column to each."""
+    if not followed.any():
+        return np.ones(followed.shape)
+    away = COLUMN_MM * np.asarray(distance_transform_edt(~followed), np.float64)
+    return np.asarray(1 - np.exp(-away / UNKNOWN_BEYOND_MM))
 
 
 def judge(
@@ -149,10 +171,10 @@ def judge(
         support = PARTLY_SUPPORTED
         sound = coverage.beside_fissure <= MOST_CONTRADICTION
         usual = prior_distance <= UNUSUAL_PRIOR_DISTANCE
-        if coverage.on_fissure >= SUPPORTED_COVERAGE and sound and usual:
+        if coverage.unknown <= MOST_UNKNOWN and sound and usual:
             support = SUPPORTED
-    seen = coverage.on_fissure if support != POPULATION_AVERAGE else 0.0
-    error = _mixed(seen, FOLLOWED_ERROR, AVERAGE_ERROR[fissure])
+    unknown = coverage.unknown if support != POPULATION_AVERAGE else 1.0
+    error = _mixed(unknown, FOLLOWED_ERROR, AVERAGE_ERROR[fissure])
     return FissureFit(
         fissure=fissure,
         coverage=round(coverage.on_fissure, 3),
@@ -167,9 +189,8 @@ def judge(
     )
 
 
-def _mixed(seen: float, followed: BorderError, average: BorderError) -> BorderError:
-    """Return the error of a border of which a share was followed."""
-    unknown = exp(-seen / ERROR_FALLS_WITH)
+def _mixed(unknown: float, followed: BorderError, average: BorderError) -> BorderError:
+    """Return the error of a border about which a share is unknown."""
     return BorderError(
         followed.distance_mm + unknown * (average.distance_mm - followed.distance_mm),
         followed.offset_mm + unknown * (average.offset_mm - followed.offset_mm),
