@@ -93,8 +93,9 @@ class Wording:
         for template, own in self._table.get("reasons", {}).items():
             filled = _filled_into(template, english)
             if filled is not None:
-                told = {name: self._term(value) for name, value in filled.items()}
-                return typeset(PLACE.sub(lambda place: told[place[1]], own))
+                parts = PLACE.split(own)  # text and names by turns
+                parts[1::2] = (self._term(filled[name]) for name in parts[1::2])
+                return typeset("".join(parts))
         return self("words.reason", what=self(f"flags.{flag.key}"), english=typeset(english))
 
     def verdict(self, verdict: str) -> str:
