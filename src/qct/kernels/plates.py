@@ -221,7 +221,9 @@ def _plate_contrast(
                         continue
                     rise = math.floor(tilts[t, 0] * du + tilts[t, 1] * dv + 0.5)
                     if abs(rise) < nh:
-                        _add_shifted(told[u + du, v + dv], usable[u + du, v + dv], rise, total, count)
+                        _add_shifted(
+                            told[u + du, v + dv], usable[u + du, v + dv], rise, total, count
+                        )
                 for h in range(gap, nh - gap):
                     fewest = min(count[h], count[h - gap], count[h + gap])
                     if fewest < least_share * n_disc or fewest == 0:
