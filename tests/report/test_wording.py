@@ -8,18 +8,19 @@ import pytest
 from tests.report.sample import make_analysis
 
 from qct.errors import OptionError
+from qct.findings import Measured, StandardError
 from qct.flags import Flag
 from qct.interpret.gate import SITE_SAYS, load_gate
 from qct.interpret.reference import references
-from qct.interpret.uncertainty import table
-from qct.quantities import QUANTITIES
+from qct.interpret.uncertainty import table, uncertainties
+from qct.quantities import PROFILES, QUANTITIES
 from qct.regions import COLOUR_NAMES, FISSURE_NAMES, REGIONS, Fissure
 from qct.report import build, write_html, write_pdf, write_text
 from qct.report.wording import check_language, languages, load_wording
 
 NAMES = (
     *("regions", "within", "fissures", "labels", "definitions", "populations", "limits"),
-    *("refusals", "reasons", "terms"),
+    *("refusals", "reasons", "terms", "conditions", "profiles"),
 )
 """Tables that English does not need: its words stand in the tables of the package."""
 
@@ -72,6 +73,7 @@ def test_a_language_names_every_region_quantity_and_reference(language):
     assert set(QUANTITIES) <= set(own["labels"])
     assert set(QUANTITIES) <= set(own["definitions"])
     assert rows <= set(own["populations"])
+    assert set(PROFILES) == set(own["profiles"])
     assert {one.key for one in references(analysis.scan.patient) if one.limits} == set(
         own["limits"]
     )
@@ -152,6 +154,20 @@ def test_german_reasons_write_figures_and_names_in_german():
     assert told.endswith("(St. Ann): andere Regeln für metal; keine Regeln für contrast.")
     lobe = next(r for r in load_gate().rules if r.says.startswith("A border of"))
     assert say.reason(lobe.flag, filled(lobe.says)).startswith("Rechter Oberlappen: ")
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_uncertainty_says_its_conditions(language):
+    """Those of the table by their keys, those of this scan with their figures."""
+    error = StandardError("whole_lung", "volume_ml", 0.1, noise_hu=10.94)
+    volume = (Measured("whole_lung", "volume_ml", 4000.0),)
+    given = uncertainties(volume, (error,), {"whole_lung": 12.0})
+    made = [one for one in given if one.source == "qct"]
+    assert len(made) == 2
+    say = load_wording(language)
+    told = [say.population(one.key, one.conditions) for one in made]
+    assert not [one for one in told if re.search(r"\b(noise|from|of|the)\b", one)], told
+    assert "10,9" in told[0]
 
 
 def test_a_reason_of_a_site_stays_as_it_was_written():

@@ -436,7 +436,7 @@ def _closing(analysis: Analysis, say: Wording) -> list[Block]:
         "method.text",
         version=analysis.software.get("qct", ""),
         profile=profile,
-        meaning=PROFILES[profile].meaning.rstrip("."),
+        meaning=say.profile(profile, PROFILES[profile].meaning).rstrip("."),
         segmenter=analysis.options.segmenter,
         versions=versions,
     )

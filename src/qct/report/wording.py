@@ -60,7 +60,8 @@ class Wording:
     def within(self, key: str) -> str:
         """Return what a region is called within a sentence."""
         name = self.region(key)
-        return self._named("within", key, name[:1].lower() + name[1:])
+        stays = key in self._table.get("within", {}).get("as_it_stands", ())
+        return name if stays else name[:1].lower() + name[1:]
 
     def subject(self, key: str) -> str:
         """Return what a drafted statement is about, if it is about one number; else nothing."""
@@ -90,12 +91,9 @@ class Wording:
 
     def reason(self, flag: Flag, english: str) -> str:
         """Return a reason of the verdict; one without a translation (of a site) in English behind its doubt."""
-        for template, own in self._table.get("reasons", {}).items():
-            filled = _filled_into(template, english)
-            if filled is not None:
-                parts = PLACE.split(own)  # text and names by turns
-                parts[1::2] = (self._term(filled[name]) for name in parts[1::2])
-                return typeset("".join(parts))
+        own = self._refilled("reasons", english)
+        if own is not None:
+            return typeset(own)
         return self("words.reason", what=self(f"flags.{flag.key}"), english=typeset(english))
 
     def verdict(self, verdict: str) -> str:
@@ -111,7 +109,12 @@ class Wording:
 
     def population(self, key: str, english: str) -> str:
         """Return who was measured for a reference value, or under which conditions a change was."""
-        return typeset(self._named("populations", key, english))
+        own = self._refilled("conditions", english)
+        return typeset(own or self._named("populations", key, english))
+
+    def profile(self, key: str, english: str) -> str:
+        """Return what a profile of definitions means."""
+        return self._named("profiles", key, english)
 
     def limits(self, key: str, english: str) -> str:
         """Return what the limits of a reference are; empty where its source gives none but a prediction."""
@@ -120,6 +123,16 @@ class Wording:
     def number(self, text: str) -> str:
         """Write a number with the minus and the decimal sign of the language."""
         return text.replace("-", MINUS).replace(".", self("decimal"))
+
+    def _refilled(self, section: str, english: str) -> str | None:
+        """Say a sentence with figures by the template of this language; None if it has none."""
+        for template, own in self._table.get(section, {}).items():
+            filled = _filled_into(template, english)
+            if filled is not None:
+                parts = PLACE.split(own)  # text and names by turns
+                parts[1::2] = (self._term(filled[name]) for name in parts[1::2])
+                return "".join(parts)
+        return None
 
     def _term(self, english: str) -> str:
         """Return what was filled into an English sentence: a number, the name of a region or a term."""
