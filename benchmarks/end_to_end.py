@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,18 @@ def child(scan: Path, *, dicom: bool, threads: int) -> dict[str, dict[str, float
     """Analyse and write, in this process."""
     meter = Meter()
     from qct.export import write_folder
+    from qct.export.dicom_apart import dicom_apart
     from qct.options import Options
     from qct.pipeline import analyze, results
 
-    analysis = analyze(scan, options=Options(threads=threads), progress=meter.told)
-    meter.mark("files")
-    with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder) / "out", results(analysis, dicom=dicom), force=False)
+    with (
+        dicom_apart(threads) if dicom else nullcontext() as apart,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        analysis = analyze(scan, options=Options(threads=threads), progress=meter.told, apart=apart)
+        meter.mark("files")
+        files = results(analysis, dicom=dicom, apart=apart)
+        write_folder(Path(folder) / "out", files, force=False)
     meter.mark("end")
     rows = meter.rows
     rows["whole"] = {

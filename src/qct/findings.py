@@ -230,9 +230,11 @@ class BranchSize:
     Attributes
     ----------
     lumen_mm : float or None
-        Diameter of a disc of the lumen's area; median over the branch.
+        Diameter of a disc of the lumen's area; lower quartile over the branch.
     wall_mm : float or None
         Thickness of the wall, corrected for blur.
+    lumen_error_percent, wall_error_percent : float or None
+        Standard errors of the areas of lumen and wall; also of those that are withheld for it.
     wall_area_percent : float or None
         Wall area / (lumen and wall area), percent.
     lumen_fwhm_mm, wall_fwhm_mm : float or None
@@ -244,6 +246,8 @@ class BranchSize:
     lumen_mm: float | None = None
     wall_mm: float | None = None
     wall_area_percent: float | None = None
+    lumen_error_percent: float | None = None
+    wall_error_percent: float | None = None
     lumen_fwhm_mm: float | None = None
     wall_fwhm_mm: float | None = None
     n_places: int = 0

@@ -86,6 +86,8 @@ class Flag(Enum):
     LOBE_SIZE_UNUSUAL = ("lobe_size_unusual", "A lobe's share of the lung is unusual.")
     LOBES_UNDIVIDED = ("lobes_undivided", "A lung was not divided into lobes.")
     LABELS_IMPORTED = ("labels_imported", "The regions come from an imported label map.")
+    LABELS_PARTIAL = ("labels_partial", "The imported regions leave out part of a lung.")
+    LOBES_PARTIAL = ("lobes_partial", "Part of a lung belongs to none of its imported lobes.")
     NETWORK_LABELS = ("network_labels", "The regions come from a neural network of others.")
     LUNGS_EDITED = ("lungs_edited", "The outline of the lungs was corrected by a person.")
     # measuring

@@ -19,6 +19,7 @@ from qct.signature import Signature, SignedStatement
 from qct.software import code_digest
 
 if TYPE_CHECKING:
+    from qct.export.dicom_apart import DicomApart
     from qct.interpret import Outlook
     from qct.read import Survey
     from qct.report import Document
@@ -41,6 +42,7 @@ def analyze(
     order: Order | None = None,
     priors: Sequence[Path] = (),
     progress: Progress = no_progress,
+    apart: "DicomApart | None" = None,
 ) -> Analysis:
     """Read, segment, measure and interpret one scan.
 
@@ -62,6 +64,8 @@ def analyze(
         Result folders of earlier scans, to compare with.
     progress : callable
         Told what is being done, and the share of the whole that is done (0 to 1).
+    apart : DicomApart, optional
+        A second process (`qct.export.dicom_apart`) that shall make the DICOM objects of `results`.
 
     Returns
     -------
@@ -104,6 +108,8 @@ def analyze(
         scan = completed(scan, options)
         if order is not None:
             order.check_patient(scan.patient.patient_id)
+        if apart is not None:
+            apart.read(scan)
     with clock.stage("segment", "segmenting") as told:
         segmentation = _segmented(scan, options, labels, lungs, told)
         where = scan.volume, segmentation.labels
@@ -316,6 +322,7 @@ def results(
     language: str = "en",
     paper: str = "a4",
     started: str | None = None,
+    apart: "DicomApart | None" = None,
 ) -> dict[str, bytes]:
     """Turn an analysis into the files of its result folder: file name to content.
 
@@ -329,6 +336,8 @@ def results(
         As in `qct.report.build`.
     started : str, optional
         When the run began (ISO 8601), for ``analysis.json``.
+    apart : DicomApart, optional
+        The second process that `analyze` was given; the files are the same without.
 
     Raises
     ------
@@ -340,6 +349,9 @@ def results(
     from qct.export import airways_csv, analysis_json, measurements_csv, nifti_bytes
     from qct.report import build, document_json
 
+    created = datetime.now().astimezone()
+    if dicom and apart is not None:
+        apart.make(analysis, created)
     document = build(analysis, language=language, paper=paper)
     makers: dict[str, Callable[[], bytes]] = {
         "labels.nii.gz": lambda: nifti_bytes(analysis.scan.volume, analysis.segmentation.labels),
@@ -354,10 +366,10 @@ def results(
         progress(f"writing {name}", done / len(makers))
         files[name] = make()
     if dicom:
-        from qct.export.dicom import dicom_objects
+        from qct.export.dicom_apart import usual_objects
 
         progress("writing DICOM objects", 0.9)
-        objects = dicom_objects(analysis, files)
+        objects = usual_objects(analysis, files, created, apart)
         files |= {f"dicom/{name}": content for name, content in objects.items()}
     progress("written", 1.0)
     return files

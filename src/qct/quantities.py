@@ -372,7 +372,7 @@ def _airways(_profile: Profile) -> tuple[Quantity, ...]:
             "mm",
             2,
             "Square root of the wall area of an airway of 10 mm inner perimeter, by regression over the "
-            f"measured airways of {low:.0f} to {high:.0f} mm.",
+            f"measured airways of {low:.0f} to {high:.0f} mm, each by its measured places.",
             "nakano2005",
         ),
         "pi10_airways": (

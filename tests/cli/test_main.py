@@ -86,3 +86,39 @@ def test_wrong_arguments_end_with_2():
     with pytest.raises(SystemExit) as done:
         cli.main(["no-such-command"])
     assert done.value.code == 2
+
+
+ABSENT = (
+    ["analyze", "absent", "-o", "out"],
+    ["inspect", "absent"],
+    ["segment", "absent", "-o", "out.nii.gz"],
+    ["batch", "absent", "-o", "out"],
+    ["batch", "absent.csv", "-o", "out"],
+    ["compare", "absent", "absent", "-o", "out"],
+    ["coding", "absent"],
+    ["cohort", "absent", "--by", "group"],
+    ["export", "absent", "--source", "absent", "-o", "out"],
+    ["import-labels", "absent", "absent.nii", "-o", "out"],
+    ["send", "absent", "--to", "dicom://A@localhost:1", "--spool", "out"],
+    ["sign", "absent", "--check"],
+    ["sign", "absent", "--statements"],
+    ["sign", "absent", "--interpretation", "absent.txt", "--signer", "A", "--credentials", "MD"],
+)
+
+
+@pytest.mark.parametrize("words", ABSENT, ids=" ".join)
+def test_what_is_not_there_is_named_and_nothing_is_written(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("qct.kernels.ahead.compile_beside", lambda threads: None)
+    assert cli.main(words) == ReadError.exit_code
+    told = capsys.readouterr().err
+    assert "absent" in told
+    assert "hint: " in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_command_is_listed_in_one_form():
+    (listed,) = cli.build_parser()._subparsers._group_actions
+    helps = [one.help for one in listed._choices_actions]
+    assert len(helps) == len(cli.COMMANDS)
+    assert not [told for told in helps if told[0].isupper() or told.endswith(".")]

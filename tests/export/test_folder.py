@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qct.errors import OptionError, WriteError
-from qct.export.folder import write_folder
+from qct.export.folder import check_folder, write_folder
 
 FILES = {"a.txt": b"one", "deep/b.txt": b"two"}
 
@@ -72,3 +72,21 @@ def test_a_place_where_nothing_can_be_made_is_refused_with_a_hint(tmp_path):
     with pytest.raises(WriteError) as caught:
         write_folder(tmp_path / "file" / "out", FILES)
     assert caught.value.hint
+
+
+def test_where_nothing_can_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(WriteError, match=r"note\.txt.out"):
+        check_folder(tmp_path / "note.txt" / "out")
+
+    def read_only(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.mkdtemp", read_only)
+    with pytest.raises(WriteError, match="Read-only"):
+        check_folder(tmp_path / "deep" / "out")
+
+
+def test_looking_whether_a_place_can_be_written_leaves_nothing(tmp_path):
+    check_folder(tmp_path / "deep" / "out")
+    assert not list(tmp_path.iterdir())

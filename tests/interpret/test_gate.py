@@ -499,3 +499,31 @@ def test_a_faulty_table_is_refused(row, error):
     text = f'[groups]\n[regions]\n[words]\n[[rule]]\n{row}\nsays = ""\nsource = "qct"\n'
     with pytest.raises(error):
         parse_gate(text)
+
+
+def test_a_lung_that_a_label_map_covers_in_part_has_no_volume_and_the_other_keeps_its_own():
+    parts = {
+        "method": {"right_left_out_ml": 400.4, "right_left_out_percent": 21.0},
+        "region_flags": {"right_lung": frozenset({Flag.LABELS_PARTIAL})},
+    }
+    verdict, numbers = judged(**parts)
+    for region in ("whole_lung", "right_lung", "upper_third", "right_upper_third"):
+        assert numbers[region, "volume_ml"].status is Status.WITHHELD, region
+    assert numbers["right_lung", "laa950_percent"].status is Status.CAVEAT
+    assert numbers["right_upper_lobe", "volume_ml"].status is Status.CAVEAT
+    for region in ("left_lung", "left_upper_lobe", "left_upper_third"):
+        assert numbers[region, "volume_ml"].status is Status.REPORTED, region
+    assert "400 mL that read like lung" in verdict.reasons[0].says
+    assert "(21 % of that lung)" in verdict.reasons[0].says
+
+
+def test_lobes_that_leave_a_part_of_their_lung_have_a_caveat_and_the_lung_has_none():
+    parts = {
+        "method": {"left_in_no_lobe_percent": 12.0},
+        "region_flags": {"left_lung": frozenset({Flag.LOBES_PARTIAL})},
+    }
+    verdict, numbers = judged(**parts)
+    assert numbers["left_upper_lobe", "volume_ml"].status is Status.CAVEAT
+    assert numbers["left_lung", "volume_ml"].status is Status.REPORTED
+    assert numbers["right_upper_lobe", "volume_ml"].status is Status.REPORTED
+    assert "12 % belong to none" in verdict.reasons[0].says

@@ -5,7 +5,8 @@ from tests.segment.drawn_airways import TUBES, WALLS, drawn_bronchi
 from qct.findings import BranchSize
 from qct.flags import Status
 from qct.measure import measure_airways
-from qct.measure.airways import MOST_OVAL, _bridged, _oval, pi10
+from qct.measure.airways import MOST_OVAL, _bridged, _oval
+from qct.measure.bronchi import pi10
 from qct.quantities import AIRWAY_KEYS
 from qct.segment.airway_tree import follow_airways
 

@@ -15,8 +15,9 @@ from qct.flags import Flag, Status
 from qct.interpret import draft
 from qct.order import Order, Smoking, Spirometry
 from qct.report import build, write_html, write_pdf, write_text
-from qct.report.document import Facts, Figure, Heading, Table
+from qct.report.document import Bullets, Facts, Figure, Heading, Slot, Table
 from qct.report.headlines import HEADLINES
+from qct.report.page_one import LEAST_PERCENT
 
 ANALYSIS = make_analysis()
 BARE = make_analysis(divided=False, fissures=(), views=(), projections=(), histograms=())
@@ -101,6 +102,10 @@ def test_what_a_header_writes_for_nothing_is_nothing():
     assert facts["Study"] == "not stated"
 
 
+MARGIN = 16 / 25.4 * 72
+"""Of a page, at its sides (points)."""
+
+
 def test_page_one_has_the_gate_the_headlines_the_draft_and_the_map():
     document = build(ANALYSIS)
     kinds = [type(block).__name__ for block in document.blocks]
@@ -164,8 +169,29 @@ def test_page_one_holds_the_map_with_a_prior_an_order_and_every_doubt(language, 
         order=Order(question="How much emphysema, and has it changed?", indication="Dyspnoea"),
     )
     pages = pymupdf.open(stream=write_pdf(build(full, language=language, paper=paper)))
-    assert pages[0].get_images()
+    (map_,) = pages[0].get_image_info()
+    wide = pages[0].rect.width - 2 * MARGIN
+    assert (map_["bbox"][2] - map_["bbox"][0]) >= LEAST_PERCENT / 100 * wide - 1
     assert not overlaps(pages[0])
+
+
+def test_where_the_map_finds_no_room_the_next_page_goes_on_below_it():
+    order = Order(question="How much emphysema? " * 60, indication="Dyspnoea")
+    pages = pymupdf.open(stream=write_pdf(build(replace(ANALYSIS, order=order))))
+    assert not pages[0].get_images()
+    assert pages[1].get_images()
+    assert "Interpretation" in pages[1].get_text()
+
+
+@pytest.mark.parametrize("paper", ["a4", "letter"])
+def test_statements_that_page_one_has_no_room_for_stand_on_the_next(paper):
+    document = build(replace(ANALYSIS, order=Order(question="How much? " * 40)), paper=paper)
+    slots = {block.name: block.blocks for block in document.blocks if isinstance(block, Slot)}
+    drafted = [one.text for one in document.statements]
+    first = [one for one in slots["impression"][0].items if one in drafted]
+    (further,) = (block.items for block in slots["interpretation"] if isinstance(block, Bullets))
+    assert [*first, *further] == drafted
+    assert len(first) < len(build(ANALYSIS).blocks[4].blocks[0].items) - 1
 
 
 EARLIER = Earlier(

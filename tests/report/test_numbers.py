@@ -1,6 +1,7 @@
 """What is printed is what was measured: the text of the PDF against ``analysis.json``."""
 
 import json
+import re
 from dataclasses import replace
 
 import pymupdf
@@ -10,6 +11,7 @@ from tests.report.sample import FISSURES, make_analysis, measured
 from qct.export import analysis_json
 from qct.findings import Measured, Uncertainty
 from qct.flags import Flag, Status
+from qct.interpret.uncertainty import table as published
 from qct.quantities import QUANTITIES
 from qct.regions import LOBES, THIRDS, UPPER_AND_MIDDLE, Fissure
 from qct.report import build, write_html, write_pdf, write_text
@@ -17,7 +19,7 @@ from qct.report.document import Table
 from qct.report.headlines import HEADLINES
 from qct.report.numbers import Numbers
 from qct.report.sections import COLUMNS, LUNGS_AND_LOBES, THIRD_COLUMNS
-from qct.report.wording import MINUS, load_wording
+from qct.report.wording import MINUS, NO_BREAK_SPACE, load_wording
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,35 @@ def test_every_row_of_a_table_is_that_of_the_result(
 @pytest.mark.parametrize("form", ["pdf", "text"])
 def test_every_main_number_is_that_of_the_result(printed, told, form):
     for key in HEADLINES:
-        cells = [shown(told, side, key) for side in ("whole_lung", "right_lung", "left_lung")]
-        assert " ".join(cells) in printed[form], key
+        both, *cells = (
+            shown(told, side, key) for side in ("whole_lung", "right_lung", "left_lung")
+        )
+        spread = r"( ± [\d.]+( †)?)?"
+        assert re.search(rf"{both}{spread} {' '.join(cells)} ", printed[form]), key
+
+
+def test_both_lungs_stand_with_what_one_scan_may_be_off_by(analysis):
+    """1.62 points between two scans (Chong 2011) are 1.62 / sqrt 2 = 1.1 of one."""
+    least = next(one for one in published() if one.key == "laa950_chong")
+    document = build(replace(analysis, uncertainties=(least,)))
+    main = next(block for block in document.blocks if isinstance(block, Table))
+    (row,) = (row for row in main.rows if row[0].startswith("LAA-950"))
+    assert row[1].endswith(f"{NO_BREAK_SPACE}±{NO_BREAK_SPACE}1.1")
+    assert "±" not in row[2] + row[3]
+    assert "± behind both lungs" in main.note
+    unknown = build(replace(analysis, uncertainties=()))
+    assert "±" not in "".join(next(b for b in unknown.blocks if isinstance(b, Table)).rows[3])
+    assert "± behind both lungs" not in write_text(unknown).decode()
+
+
+def test_a_withheld_number_has_no_spread(analysis):
+    hidden = tuple(
+        replace(one, value=None, status=Status.WITHHELD, flags=frozenset({Flag.LOW_DOSE}))
+        for one in analysis.measured
+    )
+    document = build(replace(analysis, measured=hidden, uncertainties=published()))
+    main = next(block for block in document.blocks if isinstance(block, Table))
+    assert all("±" not in row[1] for row in main.rows)
 
 
 def test_every_number_in_a_statement_is_that_of_the_result(analysis, told):

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pymupdf
@@ -11,11 +12,14 @@ from qct.cli import main
 from qct.errors import OptionError, ReadError, SignedError, WriteError
 from qct.export import write_folder
 from qct.export.signed import read_signature
-from qct.report import build, document_from, document_json, write_html
+from qct.report import build, document_from, document_json, write_html, write_pdf
 from qct.report.wording import load_wording
 from qct.signature import Signature
 
 WORDS = "Emphysema of both upper lobes.\n\nNo other finding."
+BOTTOM = 16 / 25.4 * 72
+"""Margin at the end of a page (points)."""
+
 SIGNED = Signature(
     interpretation=WORDS,
     impression="Upper lobe emphysema.",
@@ -190,3 +194,14 @@ def test_a_signed_analysis_builds_a_signed_report():
     say = load_wording("en")
     assert document.watermark == ""
     assert document.banner == say("banner_signed")
+
+
+@pytest.mark.parametrize("sentences", [1, 60, 400])
+def test_no_signed_word_is_lost_below_a_page(sentences):
+    long = replace(SIGNED, impression="The upper lobes show emphysema. " * sentences + "LASTWORD")
+    pages = pymupdf.open(stream=write_pdf(build(make_analysis(signature=long))))
+    on = [(page, box) for page in pages for box in page.search_for("LASTWORD")]
+    assert len(on) == 2  # on page one, and under Interpretation
+    assert all(box.y1 < page.rect.height - BOTTOM for page, box in on)
+    words = [word for page in pages for word in page.get_text("words")]
+    assert sum(word[4] == "upper" for word in words) >= 2 * sentences

@@ -43,7 +43,8 @@ def test_only_the_segmental_bronchi_that_were_measured_are_compared():
     passed_over = branch(1, [60, 0, 50], lobe="left_lower_lobe")
     tree = AirwayTree(branches=(branch(-1, [0, 0, 100]), lobar, measured, passed_over))
     assert tree.segmental == (2, 3)
-    sizes = (BranchSize(), BranchSize(), BranchSize(lumen_mm=7.2, wall_mm=1.0), BranchSize())
+    found = BranchSize(lumen_mm=7.2, wall_mm=1.0, wall_area_percent=38.8)
+    sizes = (BranchSize(), BranchSize(), found, BranchSize(wall_mm=1.0))
     chest = SimpleNamespace(
         trees=SimpleNamespace(airways=DRAWN),
         spec=SimpleNamespace(wall=1.0),

@@ -18,13 +18,24 @@ from qct.batch.discover import (
     signed,
 )
 from qct.batch.pool import Job
-from qct.errors import NotReachedError, OptionError
+from qct.errors import NothingToReadError, NotReachedError, OptionError
 from qct.worklist import Worklist
 
 Run = Callable[[Iterable[Job]], Iterator[tuple[Job, dict[str, Any]]]]
 """Does jobs and yields each with its outcome."""
 
 INDEX = f"{index_place.__module__}:{index_place.__name__}"
+
+
+def refuse_absent(studies: str) -> None:
+    """Refuse a path that there is not, before anything is written.
+
+    Raises
+    ------
+    NothingToReadError
+    """
+    if not is_url(studies) and not Path(studies).exists():
+        raise NothingToReadError(f"there is no {studies}", hint="Check the spelling of the path.")
 
 
 def make_plan(studies: str, worklist: Worklist, run: Run) -> list[Unit]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from qct import __version__
 from qct.batch.discover import Unit, is_url
 from qct.batch.memory import RESERVE_SHARE, available_bytes, n_cores, need_bytes, workers_that_fit
-from qct.batch.plan import Run, is_final, make_plan
+from qct.batch.plan import Run, is_final, make_plan, refuse_absent
 from qct.batch.pool import Job, Pool
 from qct.batch.store import is_written, upload_tables
 from qct.batch.study import MEASURE, Task
@@ -95,6 +95,7 @@ def run_batch(
     OptionError, ReadError
         If the studies or the output folder are not what they should be.
     """
+    refuse_absent(studies)
     home = _home(out, settings)
     made_by = f"{__version__} {_options_key(options)}"
     with Worklist(home / LEDGER) as worklist:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,6 +178,7 @@ def run(args: argparse.Namespace) -> int:
         **acquisition_of(args),
     )
     from qct.export import check_folder, write_folder
+    from qct.export.dicom_apart import dicom_apart
     from qct.kernels.ahead import compile_beside, note_compiled
     from qct.pipeline import analyze, results
     from qct.report.wording import check_language
@@ -187,11 +188,12 @@ def run(args: argparse.Namespace) -> int:
     check_language(args.language)
     check_folder(args.output, force=args.force)
     if args.dicom:
-        from qct.export.extras import optional
+        from qct.export.extras import check_installed
 
-        optional("highdicom")  # before the work, not after it
+        check_installed("highdicom")  # before the work, not after it
     compile_beside(args.threads)
-    with shown_progress(quiet=args.quiet or args.json) as progress:
+    beside = dicom_apart(args.threads) if args.dicom else nullcontext()
+    with beside as apart, shown_progress(quiet=args.quiet or args.json) as progress:
         analysis = analyze(
             args.scan,
             options=options,
@@ -201,6 +203,7 @@ def run(args: argparse.Namespace) -> int:
             order=order,
             priors=args.prior,
             progress=lambda doing, share: progress(doing, 0.8 * share),
+            apart=apart,
         )
         files = results(
             analysis,
@@ -209,6 +212,7 @@ def run(args: argparse.Namespace) -> int:
             language=args.language,
             paper=args.paper,
             started=started,
+            apart=apart,
         )
         write_folder(args.output, files, force=args.force)
     note_compiled()

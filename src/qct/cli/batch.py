@@ -77,7 +77,7 @@ class _Shown:
         )
         if self._bar is not None:
             self._bar.console.print(
-                f"{len(units)} studies, {refused} of them refused by their headers; {len(waiting)} to do"
+                f"studies: {len(units)}, of them refused by their headers: {refused}; to do: {len(waiting)}"
             )
             for unit in units:
                 why = unit.refusal["message"] if unit.refusal else unit.chosen

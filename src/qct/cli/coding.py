@@ -70,7 +70,7 @@ def read_result(path: Path) -> dict[str, Any]:
     file = path / RESULT if path.is_dir() else path
     if not file.is_file():
         raise NothingToReadError(
-            f"there is no {RESULT} in what was handed in",
+            f"there is no {RESULT} in {path}" if path.is_dir() else f"there is no {path}",
             hint="Hand in the folder that qct analyze wrote with -o.",
         )
     try:
@@ -100,7 +100,7 @@ def text_of(path: Path, what: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ReadError(
-            f"the {what} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}",
+            f"the {what} ({path}) cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}",
             hint="Check the path, and that it is a UTF-8 text file.",
         ) from None
 

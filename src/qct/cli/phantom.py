@@ -1,4 +1,4 @@
-"""Make a digital chest with known answers, as a DICOM series."""
+"""qct phantom: make a digital chest with known answers, as DICOM."""
 
 import argparse
 import json
@@ -66,7 +66,7 @@ def add_to(commands: Any) -> None:
     """Declare the command and its arguments."""
     parser = commands.add_parser(
         "phantom",
-        help=__doc__,
+        help="make a digital chest with known answers, as DICOM",
         description="Writes OUT/dicom (the series), OUT/truth.json (what it measures) and, in expiration, "
         "OUT/displacement.npz (where every voxel was in inspiration).",
     )

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from qct.errors import NothingToReadError
+
 
 def add_to(commands: Any) -> None:
     """Declare the command and its arguments."""
@@ -43,6 +45,10 @@ def add_to(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sign, append, check or list."""
+    if not args.result.is_dir():
+        raise NothingToReadError(
+            f"there is no folder {args.result}", hint="Name a folder that qct analyze has written."
+        )
     if args.statements:
         return _list(args.result)
     if args.check:

@@ -1,4 +1,4 @@
-"""Learn the fissure prior from five-lobe label maps."""
+"""qct train-prior: learn the fissure prior from five-lobe label maps."""
 
 import argparse
 import json
@@ -9,7 +9,11 @@ from typing import Any
 
 def add_to(commands: Any) -> None:
     """Declare the command and its arguments."""
-    parser = commands.add_parser("train-prior", help=__doc__, description=__doc__)
+    parser = commands.add_parser(
+        "train-prior",
+        help="learn the fissure prior from five-lobe label maps",
+        description="Learn the fissure prior from five-lobe label maps.",
+    )
     parser.add_argument(
         "labels",
         type=Path,

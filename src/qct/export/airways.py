@@ -21,6 +21,8 @@ COLUMNS = (
     "lumen_mm",
     "wall_mm",
     "wall_area_percent",
+    "lumen_error_percent",
+    "wall_error_percent",
     "lumen_fwhm_mm",
     "wall_fwhm_mm",
     "n_places",
@@ -62,7 +64,8 @@ def airways_from(
                 radius_mm=np.full(len(line), np.nan),
             )
         )
-        sizes.append(BranchSize(**{field.name: one[field.name] for field in fields(BranchSize)}))
+        known = {field.name for field in fields(BranchSize)} & one.keys()
+        sizes.append(BranchSize(**{name: one[name] for name in known}))
     return (AirwayTree(branches=tuple(branches)) if branches else None), tuple(sizes)
 
 
@@ -70,9 +73,9 @@ def _hidden(analysis: Analysis) -> set[str]:
     """Columns that this scan does not allow."""
     hidden: set[str] = set()
     if analysis.withholds(AIRWAY.key, "pi10_airways"):
-        hidden |= {"wall_mm", "wall_area_percent", "wall_fwhm_mm"}
+        hidden |= {"wall_mm", "wall_area_percent", "wall_error_percent", "wall_fwhm_mm"}
     if analysis.withholds(AIRWAY.key, "segmental_lumen_mm"):
-        hidden |= {"lumen_mm", "lumen_fwhm_mm"}
+        hidden |= {"lumen_mm", "lumen_error_percent", "lumen_fwhm_mm"}
     return hidden
 
 

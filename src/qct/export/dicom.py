@@ -68,6 +68,18 @@ def dicom_objects(
         )
     source = source or read_source(analysis.scan)
     stamp = stamp_of(analysis, created or dt.datetime.now().astimezone())
+    return make_objects(analysis, files, objects, source, stamp, replaced)
+
+
+def make_objects(
+    analysis: Analysis,
+    files: Mapping[str, bytes],
+    objects: Collection[str],
+    source: Source,
+    stamp: Stamp,
+    replaced: Collection[Dataset] = (),
+) -> dict[str, bytes]:
+    """Do what `dicom_objects` does, with all that it needs."""
     made: dict[str, bytes] = {}
     if {"seg", "sr"} & set(objects):
         seg = segmentation(analysis, source, stamp)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset
-from pydicom.uid import RLELossless
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from qct.export.dicom_instance import RESEARCH_USE, Stamp, as_file, new_instance, reference
 from qct.export.dicom_source import Source
@@ -25,6 +25,9 @@ SECONDARY_CAPTURE_CLASS = "1.2.840.10008.5.1.4.1.1.7.4"
 
 FRAME_PIXELS = 1024
 """Side of a frame: fills a PACS viewport without being scaled down."""
+
+FOOT_PIXELS = 245
+"""Height of the table below a picture, which begins above it."""
 
 LUNG_WINDOW_HU = (-1350.0, 150.0)
 """Centre -600, width 1500: the usual lung window."""
@@ -51,9 +54,10 @@ def key_images(analysis: Analysis, source: Source, stamp: Stamp) -> Dataset | No
 
     Where this scan does not allow LAA-950, its projections are left out.
     """
-    drawings = [draw_view(view, analysis) for view in analysis.views]
+    foot = draw_foot(analysis)
+    drawings = [draw_view(view, foot) for view in analysis.views]
     if not analysis.withholds("whole_lung", "laa950_percent"):
-        drawings += [draw_projection(one, analysis) for one in analysis.projections]
+        drawings += [draw_projection(one, foot) for one in analysis.projections]
     if not drawings:
         return None
     return capture(np.stack(drawings), source, stamp)
@@ -89,13 +93,22 @@ def capture(frames: npt.NDArray[np.uint8], source: Source, stamp: Stamp) -> Data
 
 def key_images_file(ds: Dataset) -> bytes:
     """Write key images, run-length encoded: without loss, and known to every viewer."""
-    as_file(ds)  # sets the transfer syntax that the pixels have so far
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian  # of the pixels so far
     ds.compress(RLELossless, generate_instance_uid=False)
     return as_file(ds, RLELossless)
 
 
-def draw_view(view: View, analysis: Analysis) -> Picture:
-    """Draw one view: (FRAME_PIXELS, FRAME_PIXELS, 3) sRGB."""
+def draw_foot(analysis: Analysis) -> Picture:
+    """Draw what stands below every picture, once: (FOOT_PIXELS, FRAME_PIXELS, 3) sRGB."""
+    figure = _figure()
+    _table(figure, analysis)
+    figure.text(0.02, 0.012, f"qct {analysis.software['qct']}. {RESEARCH_USE}", color="#bbbbbb")
+    return _pixels(figure)[-FOOT_PIXELS:]
+
+
+def draw_view(view: View, foot: Picture) -> Picture:
+    """Draw one view above its foot: (FRAME_PIXELS, FRAME_PIXELS, 3) sRGB."""
     figure, axes = _canvas()
     low, high = LUNG_WINDOW_HU
     grey = np.clip((view.hu.astype(np.float32) - low) / (high - low), 0, 1)
@@ -108,11 +121,11 @@ def draw_view(view: View, analysis: Analysis) -> Picture:
     _edge(axes, SAGITTAL_LETTERS if view.plane == "sagittal" else EDGE_LETTERS[view.plane])
     _scale_bar(axes, view.hu.shape, view.pixel_mm[1])
     title = f"{view.name.replace('_', ' ').capitalize()}, {view.position_mm:.0f} mm"
-    return _finished(figure, title, analysis)
+    return _finished(figure, title, foot)
 
 
-def draw_projection(one: Projection, analysis: Analysis) -> Picture:
-    """Draw one projection with its colour scale."""
+def draw_projection(one: Projection, foot: Picture) -> Picture:
+    """Draw one projection with its colour scale above its foot."""
     figure, axes = _canvas()
     aspect = one.pixel_mm[0] / one.pixel_mm[1]
     image = axes.imshow(one.values, cmap="viridis", aspect=aspect, vmin=0)
@@ -121,7 +134,7 @@ def draw_projection(one: Projection, analysis: Analysis) -> Picture:
     axes.set_position((0.02, 0.25, 0.86, 0.68))
     _edge(axes, SAGITTAL_LETTERS if "sagittal" in one.name else EDGE_LETTERS["coronal"])
     title = one.name.replace("_", " ").replace("laa", "LAA-") + ", percent along the line of sight"
-    return _finished(figure, title, analysis)
+    return _finished(figure, title, foot)
 
 
 def _colour_table() -> npt.NDArray[np.float32]:
@@ -134,10 +147,14 @@ def _colour_table() -> npt.NDArray[np.float32]:
     return table
 
 
-def _canvas() -> tuple[Any, Any]:
+def _figure() -> Any:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(FRAME_PIXELS / 100, FRAME_PIXELS / 100), dpi=100, facecolor="black")
+    return Figure(figsize=(FRAME_PIXELS / 100, FRAME_PIXELS / 100), dpi=100, facecolor="black")
+
+
+def _canvas() -> tuple[Any, Any]:
+    figure = _figure()
     axes = figure.add_axes((0.02, 0.24, 0.96, 0.70))
     axes.set_axis_off()
     return figure, axes
@@ -168,13 +185,17 @@ def _stand_out(text: Any) -> None:
     text.set_path_effects([withStroke(linewidth=3, foreground="black")])
 
 
-def _finished(figure: Any, title: str, analysis: Analysis) -> Picture:
-    """Add title and numbers, and take the pixels."""
+def _finished(figure: Any, title: str, foot: Picture) -> Picture:
+    """Add title and foot, and take the pixels."""
+    figure.text(0.02, 0.965, title, color="white", fontsize=16, va="center")
+    pixels = _pixels(figure)
+    pixels[-FOOT_PIXELS:] = foot
+    return pixels
+
+
+def _pixels(figure: Any) -> Picture:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure.text(0.02, 0.965, title, color="white", fontsize=16, va="center")
-    _table(figure, analysis)
-    figure.text(0.02, 0.012, f"qct {analysis.software['qct']}. {RESEARCH_USE}", color="#bbbbbb")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

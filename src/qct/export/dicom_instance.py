@@ -7,8 +7,12 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import correct_ambiguous_vr_element, write_dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.valuerep import AMBIGUOUS_VR, VR
 
 from qct.export.dicom_codes import scheme_item
 from qct.export.dicom_source import Source
@@ -185,7 +189,8 @@ def join_study(ds: Dataset, header: Dataset) -> None:
 
 
 def as_file(ds: Dataset, syntax: UID = ExplicitVRLittleEndian) -> bytes:
-    """Write a data set as a DICOM file."""
+    """Write a data set as a DICOM file; `syntax` is one of explicit VR, little endian."""
+    _settle(ds)
     ds.file_meta = FileMetaDataset()
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
@@ -195,6 +200,35 @@ def as_file(ds: Dataset, syntax: UID = ExplicitVRLittleEndian) -> bytes:
     buffer = BytesIO()
     ds.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def encoded(ds: Dataset) -> bytes:
+    """Write the elements of a data set as they stand in a file of explicit VR, little endian."""
+    _settle(ds)
+    stream = DicomBytesIO()
+    stream.is_implicit_VR, stream.is_little_endian = False, True
+    write_dataset(stream, ds)
+    return bytes(stream.getvalue())
+
+
+def _settle(ds: Dataset) -> None:
+    """Decide what pydicom decides in writing, and say of every data set made here that it is decided.
+
+    pydicom would look for it in every item anew at each level above: half the time of a structured report.
+    Items that came with the source images have the encoding of their file, and are left to pydicom.
+    """
+    if None not in ds.original_encoding:
+        return
+    for element in ds.elements():
+        if element.is_raw:
+            continue
+        if element.VR == VR.SQ:
+            for item in element.value:
+                _settle(item)
+        elif element.VR in AMBIGUOUS_VR:
+            correct_ambiguous_vr_element(element, ds, is_little_endian=True)
+    told = ds.get("SpecificCharacterSet")
+    ds.set_original_encoding(False, True, convert_encodings(told) if told else default_encoding)
 
 
 def referenced_series(source: Source) -> list[Dataset]:

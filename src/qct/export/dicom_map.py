@@ -12,7 +12,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from qct.errors import WriteError
 from qct.export.dicom_codes import SCHEME, code_item
 from qct.export.dicom_instance import RESEARCH_USE, Stamp, as_file, new_instance, referenced_series
-from qct.export.dicom_seg import Places, set_dimensions
+from qct.export.dicom_seg import Frame, Places, set_dimensions
 from qct.export.dicom_source import Source, as_stored
 from qct.findings import Analysis
 from qct.quantities import PROFILES
@@ -86,9 +86,7 @@ def _set_groups(ds: Dataset, slices: list[int], source: Source, stamp: Stamp) ->
     shared.FrameVOILUTSequence = [_window()]
     shared.RealWorldValueMappingSequence = [_meaning()]
     ds.SharedFunctionalGroupsSequence = [shared]
-    ds.PerFrameFunctionalGroupsSequence = [
-        places.frame(z, None, index) for index, z in enumerate(slices, start=1)
-    ]
+    places.set_frames(ds, [Frame(z, index) for index, z in enumerate(slices, start=1)])
     set_dimensions(ds, stamp.uid("pm", "dimensions"), by_segment=False)
 
 

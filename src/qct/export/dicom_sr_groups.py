@@ -67,6 +67,9 @@ class _Groups:
         self._stamp = stamp
         self._codes = quantity_codes(analysis.options.profile)
         self._beside = Beside(analysis)
+        self._algorithm = (
+            self._identified()
+        )  # the same items in every group: a third of their making
 
     def region(self, region: Region, source: Source, segmentation: Dataset) -> Any:
         """Make the group of one region."""
@@ -79,7 +82,7 @@ class _Groups:
             "finding_type": structure_code(region),
             "finding_category": Code("123037004", "SCT", "Anatomical Structure"),
             "finding_sites": [self._site(region)],
-            "algorithm_id": self._algorithm(),
+            "algorithm_id": self._algorithm,
             "measurements": [self._measurement(one) for one in numbers if is_told(one)],
             "qualitative_evaluations": self._remarks(numbers, doubts),
         }
@@ -108,7 +111,7 @@ class _Groups:
         remarks += [self._flag(flag) for flag in _in_order(self._analysis.flags)]
         group = sr.MeasurementsAndQualitativeEvaluations(
             tracking_identifier=self._tracking("quality"),
-            algorithm_id=self._algorithm(),
+            algorithm_id=self._algorithm,
             qualitative_evaluations=remarks,
         )
         for sentence in (RESEARCH_USE, *(reason.says for reason in verdict.reasons)):
@@ -119,7 +122,7 @@ class _Groups:
         uid = tracking_uid(self._stamp, key)
         return self._sr.TrackingIdentifier(uid=uid, identifier=f"qct {key}")
 
-    def _algorithm(self) -> Any:
+    def _identified(self) -> Any:
         """Name version and parameters (TID 4019)."""
         analysis = self._analysis
         parameters = [f"{k}={v}" for k, v in analysis.options.as_dict().items() if k != "threads"]

@@ -1,6 +1,7 @@
 """Optional packages: imported when needed, missed with a sentence."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from qct.errors import OptionError
@@ -28,7 +29,23 @@ def optional(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != package:
             raise
-        raise OptionError(
-            f"this needs the package {package}, which is not installed",
-            hint=f"pip install 'qct[{EXTRAS[package]}]'",
-        ) from error
+        raise _missing(package) from error
+
+
+def check_installed(package: str) -> None:
+    """Refuse what needs an optional package, without importing it.
+
+    Raises
+    ------
+    OptionError
+        As `optional`.
+    """
+    if find_spec(package) is None:
+        raise _missing(package)
+
+
+def _missing(package: str) -> OptionError:
+    return OptionError(
+        f"this needs the package {package}, which is not installed",
+        hint=f"pip install 'qct[{EXTRAS[package]}]'",
+    )

@@ -24,6 +24,8 @@ def check_folder(out: Path, *, force: bool = False) -> None:
         If `out` is a file, or a folder that holds something and `force` is not set.
     SignedError
         If `out` holds a signed report; that is never replaced.
+    WriteError
+        If nothing can be written where `out` shall stand.
     """
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise OptionError(f"{out} is not a folder", hint="Name a new folder for the result.")
@@ -35,6 +37,17 @@ def check_folder(out: Path, *, force: bool = False) -> None:
         raise OptionError(
             f"{out} is not empty", hint="Name a new folder, or replace this one with --force."
         )
+    _try_beside(out)
+
+
+def _try_beside(out: Path) -> None:
+    """Make and remove an empty folder where the new one would be written aside, or nearest to it."""
+    out = out.absolute()
+    there = next(one for one in out.parents if one.exists())
+    try:
+        Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=there)).rmdir()
+    except OSError as error:
+        raise _refusal(out, error) from error
 
 
 def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:

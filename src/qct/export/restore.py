@@ -183,7 +183,7 @@ def _record(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReadError(
-            f"{folder.name} holds no analysis.json that can be read",
+            f"{folder} holds no analysis.json that can be read",
             hint="Name a folder that qct analyze has written.",
         ) from error
     if not isinstance(record, dict):

@@ -9,7 +9,7 @@ from typing import Any
 from qct.acquisition import Acquisition, KernelFamily, Study
 from qct.findings import FissureFit, Measured, Segmentation
 from qct.flags import Flag
-from qct.regions import FISSURE_NAMES, REGIONS, WHOLE_LUNG, Fissure
+from qct.regions import FISSURE_NAMES, REGIONS, WHOLE_LUNG, Fissure, Side
 
 Facts = Mapping[str, Any]
 """Value by name; None where it is not known."""
@@ -39,6 +39,9 @@ FISSURE_FACTS = (
     "fissure_error_mm",
     "fissure_volume_error_ml",
 )
+
+COVERAGE_FACTS = ("left_out_ml", "left_out_percent", "in_no_lobe_percent")
+"""What is known of how much of a lung a label map from elsewhere covers."""
 
 CALIBRATED = ("outside_air", "tracheal_air", "muscle", "noise_sd")
 """What measuring may know the HU of; the last is the standard deviation of tracheal air."""
@@ -136,7 +139,8 @@ def region_facts(
     Names: ``region``, ``region_name``, those of `REGION_VALUES`, ``flag.<key>``, and for a lobe the border
     least seen: ``fissure_name``, ``fissure_support``, ``fissure_coverage_percent``, ``fissure_error_mm``,
     ``fissure_volume_error_ml``; and ``lobe_error_ml``, ``lobe_error_percent``, the standard deviation of its
-    volume that all its borders bring.
+    volume that all its borders bring. Of regions that were handed in: ``left_out_ml``, ``left_out_percent``,
+    ``in_no_lobe_percent``, the worse of the lungs that the region is part of.
     """
     raised |= segmentation.flags | _flags_beside(region, segmentation)
     return {
@@ -145,7 +149,21 @@ def region_facts(
         **{key: _value(measured, region, key) for key in REGION_VALUES},
         **{f"flag.{flag.key}": flag in raised for flag in Flag},
         **_fissure_facts(region, segmentation.fissures),
+        **_coverage_facts(region, segmentation),
         **_lobe_errors(region, segmentation, measured),
+    }
+
+
+def _coverage_facts(region: str, segmentation: Segmentation) -> dict[str, float | None]:
+    """Return what a label map from elsewhere leaves out; None where the regions were found here."""
+    side = REGIONS[region].side
+    sides = [side] if side else list(Side)
+    known = {
+        name: [segmentation.method.get(f"{one}_{name}") for one in sides] for name in COVERAGE_FACTS
+    }
+    return {
+        name: max((value for value in values if value is not None), default=None)
+        for name, values in known.items()
     }
 
 

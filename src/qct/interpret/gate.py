@@ -35,6 +35,9 @@ TLC_ROW = "tlc_ecsc1993"
 SITE_ENTRIES = {"site", "off", "rule", "groups", "regions", "words"}
 """What the file of a site may hold."""
 
+SITE_SAYS = "Judged by the rules of the site ({site}): {changes}."
+"""The one reason that is no rule of the table."""
+
 _STATUS = {
     Weight.NOTE: Status.REPORTED,
     Weight.CAVEAT: Status.CAVEAT,
@@ -104,7 +107,8 @@ class Gate:
             for key, words in (("replaced", "other rules for"), ("off", "no rules for"))
             if self.record[key]
         ]
-        says = f"Judged by the rules of the site ({self.record['site']}): {'; '.join(parts) or 'other words'}."
+        changes = "; ".join(parts) or "other words"
+        says = SITE_SAYS.format(site=self.record["site"], changes=changes)
         return (Reason(Flag.SITE_GATE, says, Weight.NOTE, "qct"),)
 
 

@@ -36,6 +36,7 @@ LAST_FIRST = (
     "balls",
     "blocks",
     "pixels",
+    "jpeg_ls",
 )
 """Modules of kernels, in the order opposite to that of an analysis."""
 

@@ -159,17 +159,36 @@ def plate_contrast(
         NaN where too little is usable.
     """
     contrast = np.full(hu.shape, np.nan, np.float32)
-    in_parts(_plate_contrast, hu, usable, reach, tilts, gap, least_share, contrast)
+    told = np.where(usable, hu, np.float32(0))
+    in_parts(_plate_contrast, told, usable.view(np.uint8), reach, tilts, gap, least_share, contrast)
     return contrast
 
 
+@kernel
+def _add_shifted(
+    told: npt.NDArray[np.float32],
+    usable: npt.NDArray[np.uint8],
+    rise: int,
+    total: npt.NDArray[np.float64],
+    count: npt.NDArray[np.int32],
+) -> None:
+    """Add a column that is shifted by `rise` heights; without a branch, so that it runs in vector lanes."""
+    first, last = max(0, -rise), min(total.size, total.size - rise)
+    totals, counts = total[first:last], count[first:last]
+    values, uses = told[first + rise : last + rise], usable[first + rise : last + rise]
+    for h in range(totals.size):
+        totals[h] += values[h]
+    for h in range(counts.size):
+        counts[h] += uses[h]
+
+
 @kernel(
-    "(float32[:, :, ::1], boolean[:, :, ::1], int64, float64[:, ::1], int64, float64, "
+    "(float32[:, :, ::1], uint8[:, :, ::1], int64, float64[:, ::1], int64, float64, "
     "float32[:, :, ::1], int64, int64)"
 )
 def _plate_contrast(
-    hu: npt.NDArray[np.float32],
-    usable: npt.NDArray[np.bool_],
+    told: npt.NDArray[np.float32],
+    usable: npt.NDArray[np.uint8],
     reach: int,
     tilts: npt.NDArray[np.float64],
     gap: int,
@@ -178,8 +197,8 @@ def _plate_contrast(
     part: int,
     parts: int,
 ) -> None:
-    """Do what `plate_contrast` says, for a part of the columns."""
-    nu, nv, nh = hu.shape
+    """Do what `plate_contrast` says, for a part of the columns; `told` is 0 where nothing is usable."""
+    nu, nv, nh = told.shape
     width = 2 * reach + 1
     n_disc = 0
     for du in range(-reach, reach + 1):
@@ -188,12 +207,12 @@ def _plate_contrast(
                 n_disc += 1
     for u in range(part, nu, parts):
         total = np.empty(nh)
-        count = np.empty(nh)
+        count = np.empty(nh, np.int32)
         for v in range(nv):
             for t in range(tilts.shape[0]):
                 for h in range(nh):
                     total[h] = 0.0
-                    count[h] = 0.0
+                    count[h] = 0
                 for k in range(width * width):
                     du, dv = k // width - reach, k % width - reach
                     if du * du + dv * dv > reach * reach + 1:
@@ -201,10 +220,10 @@ def _plate_contrast(
                     if not (0 <= u + du < nu and 0 <= v + dv < nv):
                         continue
                     rise = math.floor(tilts[t, 0] * du + tilts[t, 1] * dv + 0.5)
-                    for h in range(max(0, -rise), min(nh, nh - rise)):
-                        if usable[u + du, v + dv, h + rise]:
-                            total[h] += hu[u + du, v + dv, h + rise]
-                            count[h] += 1.0
+                    if abs(rise) < nh:
+                        _add_shifted(
+                            told[u + du, v + dv], usable[u + du, v + dv], rise, total, count
+                        )
                 for h in range(gap, nh - gap):
                     fewest = min(count[h], count[h - gap], count[h + gap])
                     if fewest < least_share * n_disc or fewest == 0:

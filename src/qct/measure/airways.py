@@ -6,7 +6,6 @@ lumen, a wall and lung around it: an annulus of known densities, blurred as this
 is measured at the edge of the trachea; that across slices follows from their thickness.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
@@ -18,7 +17,8 @@ from scipy.special import chndtr
 from qct.findings import AirwayBranch, AirwayTree, BranchSize, Measured
 from qct.flags import Status
 from qct.kernels.tubes import PER_UNIT, SPAN, find_edges, fit_walls, sample_rays
-from qct.quantities import AIRWAY_KEYS, PI10_PERIMETER_MM
+from qct.measure.bronchi import Cuts, branch_size, summary, told
+from qct.quantities import AIRWAY_KEYS
 from qct.regions import AIRWAY
 from qct.volume import Volume
 
@@ -92,12 +92,6 @@ USUAL_BLUR_MM = 0.6
 SMALLEST_LUMEN_MM = 1.5
 """A lumen under about two standard deviations of the blur cannot be told from its wall."""
 
-LEAST_PLACES = 2
-"""A branch measured at fewer places is not measured."""
-
-LEAST_SEGMENTAL = 5
-"""Means over segmental bronchi need so many of them (of about 18)."""
-
 
 @dataclass(frozen=True, slots=True)
 class AirwaySizes:
@@ -137,11 +131,11 @@ def measure_airways(
     if tree is None or not tree.branches:
         return AirwaySizes((), _rows({}))
     cuts, blur_mm = cut_branches(volume, tree, slice_mm or volume.spacing_mm[0])
-    sizes = tuple(_branch_size(cuts, number) for number in range(len(tree.branches)))
-    return AirwaySizes(sizes, _rows(summary(tree, sizes)), blur_mm)
+    sizes = tuple(branch_size(cuts.of(number), blur_mm) for number in range(len(tree.branches)))
+    return AirwaySizes(tuple(told(one) for one in sizes), _rows(summary(tree, sizes)), blur_mm)
 
 
-def cut_branches(volume: Volume, tree: AirwayTree, slice_mm: float) -> tuple["Cuts", float]:
+def cut_branches(volume: Volume, tree: AirwayTree, slice_mm: float) -> tuple[Cuts, float]:
     """Measure lumen and wall at every place where a branch is cut across; also return the blur, mm."""
     places = _places(tree)
     scanner = _Scanner(volume, slice_mm)
@@ -182,21 +176,6 @@ class _Places:
         return _Places(
             self.branch[chosen], self.point_mm[chosen], self.along[chosen], self.radius_mm[chosen]
         )
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """What was measured at places (middle, LPS mm): lumen and wall (mm) by the model and at half maximum.
-
-    The lumen is the diameter of the disc of its area. NaN where it cannot be measured.
-    """
-
-    branch: npt.NDArray[np.int64]
-    point_mm: Array
-    lumen_mm: Array
-    wall_mm: Array
-    lumen_fwhm_mm: Array
-    wall_fwhm_mm: Array
 
 
 class _Scanner:
@@ -444,107 +423,3 @@ def _along(
 
 def _read_line(branch: AirwayBranch, at: Array, where: Array) -> Array:
     return np.column_stack([np.interp(where, at, branch.line_mm[:, k]) for k in range(3)])
-
-
-def _branch_size(cuts: Cuts, number: int) -> BranchSize:
-    """Return the medians over the places of one branch."""
-    here = cuts.branch == number
-    lumen, wall = cuts.lumen_mm[here], cuts.wall_mm[here]
-    places, walled = np.isfinite(lumen), np.isfinite(wall)
-    if places.sum() < LEAST_PLACES:
-        return BranchSize()
-    lumen_mm = float(np.median(lumen[places]))
-    fwhm_mm = float(np.nanmedian(cuts.lumen_fwhm_mm[here][places]))
-    n_places, n_walls = int(places.sum()), int(walled.sum())
-    if n_walls < LEAST_PLACES:
-        return BranchSize(lumen_mm=lumen_mm, lumen_fwhm_mm=fwhm_mm, n_places=n_places)
-    share = 100 * (1 - (lumen / (lumen + 2 * wall)) ** 2)
-    return BranchSize(
-        lumen_mm=lumen_mm,
-        lumen_fwhm_mm=fwhm_mm,
-        n_places=n_places,
-        wall_mm=float(np.median(wall[walled])),
-        wall_area_percent=float(np.median(share[walled])),
-        wall_fwhm_mm=float(np.median(cuts.wall_fwhm_mm[here][walled])),
-        n_walls=n_walls,
-    )
-
-
-# --- the tree -----------------------------------------------------------------------------------
-
-
-def summary(tree: AirwayTree, sizes: Sequence[BranchSize]) -> dict[str, float | None]:
-    """Describe the whole tree: value by key of `qct.quantities.AIRWAY_KEYS`."""
-    measured = [sizes[k] for k in tree.segmental if sizes[k].wall_mm is not None]
-    enough = len(measured) >= LEAST_SEGMENTAL
-    return {
-        "airway_branches": float(len(tree.branches)),
-        "airway_generations": float(max(one.generation for one in tree.branches)),
-        "airway_lumen_ml": _lumen_ml(tree, sizes),
-        "segmental_lumen_mm": _mean(one.lumen_mm for one in measured) if enough else None,
-        "segmental_wall_mm": _mean(one.wall_mm for one in measured) if enough else None,
-        "segmental_wall_area_percent": (
-            _mean(one.wall_area_percent for one in measured) if enough else None
-        ),
-        **pi10(sizes[1:]),
-    }
-
-
-def _mean(values: Iterable[float | None]) -> float:
-    return float(np.mean([value for value in values if value is not None]))
-
-
-def _lumen_ml(tree: AirwayTree, sizes: Sequence[BranchSize]) -> float:
-    total = 0.0
-    for branch, size in zip(tree.branches, sizes, strict=True):
-        steps = np.linalg.norm(np.diff(branch.line_mm, axis=0), axis=1)
-        radius = (branch.radius_mm[1:] + branch.radius_mm[:-1]) / 2
-        if size.lumen_mm is not None:
-            radius = np.full_like(radius, size.lumen_mm / 2)
-        total += float((np.pi * radius**2 * steps).sum()) / 1000
-    return total
-
-
-def pi10(sizes: Sequence[BranchSize]) -> dict[str, float | None]:
-    """Regress the square root of the wall area on the inner perimeter, and read it at 10 mm.
-
-    Parameters
-    ----------
-    sizes : sequence of BranchSize
-        Those outside `PI10_PERIMETER_MM` and those not measured are left out.
-
-    Returns
-    -------
-    values : dict
-        ``pi10_mm``, ``pi10_airways`` (how many count) and ``pi10_r_squared``. The first and the last are None
-        with under three airways, and where all have the same perimeter.
-
-    References
-    ----------
-    .. [1] Nakano Y, Wong JC, de Jong PA, et al. The prediction of small airway dimensions using computed
-       tomography. Am J Respir Crit Care Med 2005;171:142-146.
-    """
-    low, high = PI10_PERIMETER_MM
-    points = [
-        (np.pi * one.lumen_mm, np.sqrt(np.pi * one.wall_mm * (one.lumen_mm + one.wall_mm)))
-        for one in sizes
-        if one.lumen_mm is not None
-        and one.wall_mm is not None
-        and low <= np.pi * one.lumen_mm <= high
-    ]
-    values: dict[str, float | None] = {
-        "pi10_mm": None,
-        "pi10_airways": float(len(points)),
-        "pi10_r_squared": None,
-    }
-    if len(points) < 3:
-        return values
-    perimeter, root = np.array(points).T
-    spread = perimeter - perimeter.mean()
-    if float(spread @ spread) < 1e-6:
-        return values
-    slope = float(spread @ root) / float(spread @ spread)
-    total = float(((root - root.mean()) ** 2).sum())
-    values["pi10_mm"] = float(root.mean() + slope * (10 - perimeter.mean()))
-    values["pi10_r_squared"] = slope**2 * float(spread @ spread) / total if total > 0 else 1.0
-    return values

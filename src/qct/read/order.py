@@ -41,7 +41,8 @@ def read_order(path: Path) -> Order:
     except (UnicodeDecodeError, ValueError, TypeError, LookupError):
         why = "it is no order.toml (UTF-8), worklist item or HL7 order"
     raise ReadError(
-        f"the order cannot be read: {why}", hint="Check the path, and what docs/report.md says."
+        f"the order {path.name} cannot be read: {why}",
+        hint="Check the path, and what docs/report.md says.",
     )
 
 

@@ -20,7 +20,7 @@ from qct.report.document import (
     Slot,
 )
 from qct.report.drafts import drafted_statements
-from qct.report.page_one import page_one, statements_on_page_one
+from qct.report.page_one import page_one
 from qct.report.person import identity
 from qct.report.sections import sections
 from qct.report.signed import signed
@@ -55,10 +55,11 @@ def build(analysis: Analysis, *, language: str = "en", paper: str = "a4") -> Doc
     if any(reason.flag is Flag.SINGLE_LUNG for reason in analysis.verdict.reasons):
         say = say.of_one_lung()
     drafted = drafted_statements(analysis, say)
+    first, shown = page_one(analysis, drafted, say, paper)
     blocks: list[Block] = [
-        *page_one(analysis, drafted, say),
-        NewPage(),
-        _to_be_written(drafted[statements_on_page_one(analysis) :], say),
+        *first,
+        NewPage(ends=1),
+        _to_be_written(drafted[shown:], say),
         *sections(analysis, say),
     ]
     draft = Document(

@@ -84,7 +84,9 @@ class Blank:
 
 @dataclass(frozen=True, slots=True)
 class NewPage:
-    """What follows starts on a new page of paper."""
+    """What follows starts on a new page of paper; with `ends`, only if the page of that number is not full."""
+
+    ends: int = 0
 
 
 Plain = Heading | Paragraph | Bullets | Facts | Box | Table | Figure | Blank | NewPage

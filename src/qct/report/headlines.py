@@ -54,7 +54,8 @@ def _row(key: str, analysis: Analysis, numbers: Numbers, say: Wording) -> tuple[
         stands = " ".join((say(f"stands.{usual.stands}"), *doubts))
     return (
         numbers.titled(key),
-        *(numbers.cell(side.key, key) for side in _sides(analysis)),
+        numbers.cell_with_spread(WHOLE_LUNG.key, key),
+        *(numbers.cell(side.key, key) for side in _sides(analysis)[1:]),
         say("words.none") if usual is None or usual.refused else numbers.limits(usual),
         stands,
         numbers.amount(least) if least else NONE,
@@ -100,6 +101,8 @@ def _notes(analysis: Analysis, numbers: Numbers, say: Wording) -> list[str]:
     notes = [say("notes.usual", sources=_usual_in_words(numbers, say))]
     least = (numbers.least_change(WHOLE_LUNG.key, key) for key in HEADLINES)
     known = [one for one in least if one is not None]
+    if numbers.has_spread:
+        notes.append(say("notes.spread"))
     if known:
         notes.append(say("notes.detectable"))
     if any(not one.confirmed for one in known):

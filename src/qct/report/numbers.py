@@ -1,7 +1,8 @@
 """Numbers as a report prints them: rounded by the dictionary, marked where there is a doubt."""
 
 from collections.abc import Iterable
-from math import isfinite
+from dataclasses import replace
+from math import isfinite, sqrt
 from string import ascii_lowercase
 
 from qct.findings import Analysis, Change, Measured, Point, Reference, Uncertainty
@@ -40,6 +41,8 @@ class Numbers:
         self._say = say
         self._letters: dict[Flag | None, str] = {}
         self._has_errors = False
+        self.has_spread = False
+        """Whether a number was printed with its spread, which is to be explained."""
 
     def find(self, region: str, quantity: str) -> Measured | None:
         """Return a number; None if it was not asked for."""
@@ -88,6 +91,21 @@ class Numbers:
         parts = [self.bare(quantity, one.value) + self._error(region, quantity)]
         parts += [self._letters_of(one.flags)] if one.status is Status.CAVEAT else []
         return NO_BREAK_SPACE.join(parts)
+
+    def cell_with_spread(self, region: str, quantity: str) -> str:
+        """Print as `cell`, and between number and letters how far a repeat of the scan would move it.
+
+        A least detectable change is that of two scans, whose errors add as squares: one scan has its share of
+        1 / sqrt 2 (95 %).
+        """
+        least, one = self.least_change(region, quantity), self.find(region, quantity)
+        shown = self.cell(region, quantity)
+        if least is None or one is None or one.value is None:
+            return shown
+        number, *letters = shown.split(NO_BREAK_SPACE)
+        spread = self.amount(replace(least, amount=least.amount / sqrt(2)))
+        self.has_spread = True
+        return NO_BREAK_SPACE.join((number, spread, *letters))
 
     def phrase(self, region: str, quantity: str) -> str:
         """Print a number with its unit: for running text."""

@@ -4,7 +4,7 @@ from qct.findings import Analysis
 from qct.flags import Status
 from qct.regions import LOBES, WHOLE_LUNG
 from qct.report.borders import explained, unseen
-from qct.report.document import Block, Box, Drafted, Facts, Figure, Heading, Slot
+from qct.report.document import Block, Box, Drafted, Facts, Figure, Heading, Plain, Slot
 from qct.report.figures import draw_projections, draw_surfaces
 from qct.report.headlines import concerned, headlines
 from qct.report.person import (
@@ -15,34 +15,40 @@ from qct.report.person import (
     person_in_words,
     series_in_words,
 )
+from qct.report.room import ABOVE_MAP, LINE, fitting, height
 from qct.report.signed import readable_name
 from qct.report.wording import Wording
 
-MOST_REASONS = 4
+MOST_REASONS, MOST_REASON_LINES = 4, 7
 """More reasons than this go to page two; the worst come first."""
 
-MOST_STATEMENTS = 6
-"""Fewer by one beside a comparison, which takes room."""
+LEAST_STATEMENTS, MOST_STATEMENTS = 3, 6
+"""So many stand on page one even if the map does not; no more do."""
 
-LEAST_PERCENT = 40
-"""The map may shrink that far to stay on page one."""
+LEAST_PERCENT = 60
+"""The map may shrink that far to stay on page one: its smallest names are then as high as the notes'."""
 
 
-def page_one(analysis: Analysis, drafted: tuple[Drafted, ...], say: Wording) -> list[Block]:
-    """Return the blocks of the first page; they fit on one page of paper."""
-    return [
+def page_one(
+    analysis: Analysis, drafted: tuple[Drafted, ...], say: Wording, paper: str
+) -> tuple[list[Block], int]:
+    """Return the blocks of the first page, and how many of the drafted statements it had room for."""
+    main: list[Plain] = [
         Facts(_who(analysis, say)),
         _gate(analysis, say),
         Heading(say("headings.headline")),
         headlines(analysis, say),
-        Slot("impression", (_impression(drafted, analysis, say),)),
-        *_map(analysis, say),
     ]
+    taken = sum(map(height, (*main, _impression((), analysis, say))))
+    items = _items(drafted, say)
+    n = fitting(items, ABOVE_MAP[paper] - taken, LEAST_STATEMENTS, MOST_STATEMENTS)
+    impression = Slot("impression", (_impression(items, analysis, say, n),))
+    return [*main, impression, *_map(analysis, say)], n
 
 
-def statements_on_page_one(analysis: Analysis) -> int:
-    """Return how many statements page one has room for."""
-    return MOST_STATEMENTS - bool(analysis.changes)
+def reasons_on_page_one(reasons: tuple[str, ...]) -> int:
+    """Return how many reasons of the verdict page one has room for."""
+    return fitting(reasons, LINE * MOST_REASON_LINES, 1, MOST_REASONS)
 
 
 def reasons_in_words(analysis: Analysis, say: Wording) -> tuple[str, ...]:
@@ -77,11 +83,12 @@ def _gate(analysis: Analysis, say: Wording) -> Box:
     verdict = analysis.verdict
     tones = {Status.REPORTED: "good", Status.CAVEAT: "caution", Status.WITHHELD: "stop"}
     reasons = reasons_in_words(analysis, say)
-    more = len(reasons) - MOST_REASONS
+    shown = reasons_on_page_one(reasons)
+    more = len(reasons) - shown
     return Box(
         tones[verdict.overall],
         _verdict(analysis, say),
-        reasons[:MOST_REASONS] or (say("none_found"),),
+        reasons[:shown] or (say("none_found"),),
         say("verdict.more", n=more) if more > 0 else "",
     )
 
@@ -100,18 +107,18 @@ def _verdict(analysis: Analysis, say: Wording) -> str:
     return say("verdict.quality", parts="; ".join(parts))
 
 
-def _impression(drafted: tuple[Drafted, ...], analysis: Analysis, say: Wording) -> Box:
-    room = statements_on_page_one(analysis)
-    items = _items(drafted[:room], say)
-    if items and not analysis.changes:
-        items = (*items, say("interpretation.no_earlier"))
+def _impression(items: tuple[str, ...], analysis: Analysis, say: Wording, n: int = 0) -> Box:
+    """Draft the impression from the first `n` statements; the others stand on the next page."""
+    shown = items[:n]
+    if not analysis.changes:
+        shown = (*shown, say("interpretation.no_earlier"))
     notes = [say("interpretation.never")]
-    if len(drafted) > room:
-        notes.append(say("interpretation.more", n=len(drafted) - room))
+    if len(items) > n:
+        notes.append(say("interpretation.more", n=len(items) - n))
     return Box(
         "draft",
         say("interpretation.draft"),
-        items or (say("interpretation.nothing"),),
+        shown if items else (say("interpretation.nothing"),),
         " ".join(notes),
     )
 

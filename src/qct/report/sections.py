@@ -29,7 +29,7 @@ from qct.report.figures import (
 )
 from qct.report.headlines import HEADLINES
 from qct.report.numbers import NONE, UNCONFIRMED, Numbers
-from qct.report.page_one import MOST_REASONS, reasons_in_words
+from qct.report.page_one import reasons_in_words, reasons_on_page_one
 from qct.report.person import order_facts, patient_facts, technique, uids_in_words
 from qct.report.wording import NO_BREAK_SPACE, Wording
 
@@ -117,8 +117,9 @@ def _technique(analysis: Analysis, say: Wording) -> list[Block]:
     if uids:
         blocks.append(Paragraph(uids))
     reasons = reasons_in_words(analysis, say)
-    if len(reasons) > MOST_REASONS:
-        blocks += [Heading(say("headings.quality")), Bullets(reasons[MOST_REASONS:])]
+    further = reasons[reasons_on_page_one(reasons) :]
+    if further:
+        blocks += [Heading(say("headings.quality")), Bullets(further)]
     return blocks
 
 
@@ -435,7 +436,7 @@ def _closing(analysis: Analysis, say: Wording) -> list[Block]:
         "method.text",
         version=analysis.software.get("qct", ""),
         profile=profile,
-        meaning=PROFILES[profile].meaning.rstrip("."),
+        meaning=say.profile(profile, PROFILES[profile].meaning).rstrip("."),
         segmenter=analysis.options.segmenter,
         versions=versions,
     )

@@ -5,6 +5,7 @@ language names them anew, in tables of its own.
 """
 
 import re
+import string
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -13,7 +14,7 @@ from typing import Any
 from qct.errors import OptionError
 from qct.flags import Flag
 from qct.quantities import Quantity
-from qct.regions import AIRWAY, FISSURE_NAMES, REGIONS, Fissure
+from qct.regions import FISSURE_NAMES, REGIONS, Fissure
 
 MINUS = "\N{MINUS SIGN}"
 """As wide as a plus or a digit; a hyphen is easily overlooked."""
@@ -22,6 +23,11 @@ NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 SIGNS = {"<=": "≤", ">=": "≥", " x ": " × ", "mm2": "mm²", "mm3": "mm³"}
 """What a table writes, and how it is printed."""
+
+PLACE = re.compile(r"\{([\w.]+)\}")
+"""Where a translated reason takes a figure; its names have dots."""
+
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 UNITS = "HU|mm²|mm³|mm|mL|g|%|kVp|keV|mAs|mGy"
 """Stay on the line of their number."""
@@ -54,7 +60,8 @@ class Wording:
     def within(self, key: str) -> str:
         """Return what a region is called within a sentence."""
         name = self.region(key)
-        return name if key == AIRWAY.key else name[:1].lower() + name[1:]
+        stays = key in self._table.get("within", {}).get("as_it_stands", ())
+        return name if stays else name[:1].lower() + name[1:]
 
     def subject(self, key: str) -> str:
         """Return what a drafted statement is about, if it is about one number; else nothing."""
@@ -83,7 +90,10 @@ class Wording:
         return typeset(self._named("definitions", row.key, row.definition))
 
     def reason(self, flag: Flag, english: str) -> str:
-        """Return a reason of the verdict; another language says the doubt, then the English figures."""
+        """Return a reason of the verdict; one without a translation (of a site) in English behind its doubt."""
+        own = self._refilled("reasons", english)
+        if own is not None:
+            return typeset(own)
         return self("words.reason", what=self(f"flags.{flag.key}"), english=typeset(english))
 
     def verdict(self, verdict: str) -> str:
@@ -99,7 +109,12 @@ class Wording:
 
     def population(self, key: str, english: str) -> str:
         """Return who was measured for a reference value, or under which conditions a change was."""
-        return typeset(self._named("populations", key, english))
+        own = self._refilled("conditions", english)
+        return typeset(own or self._named("populations", key, english))
+
+    def profile(self, key: str, english: str) -> str:
+        """Return what a profile of definitions means."""
+        return self._named("profiles", key, english)
 
     def limits(self, key: str, english: str) -> str:
         """Return what the limits of a reference are; empty where its source gives none but a prediction."""
@@ -109,6 +124,29 @@ class Wording:
         """Write a number with the minus and the decimal sign of the language."""
         return text.replace("-", MINUS).replace(".", self("decimal"))
 
+    def _refilled(self, section: str, english: str) -> str | None:
+        """Say a sentence with figures by the template of this language; None if it has none."""
+        for template, own in self._table.get(section, {}).items():
+            filled = _filled_into(template, english)
+            if filled is not None:
+                parts = PLACE.split(own)  # text and names by turns
+                parts[1::2] = (self._term(filled[name]) for name in parts[1::2])
+                return "".join(parts)
+        return None
+
+    def _term(self, english: str) -> str:
+        """Return what was filled into an English sentence: a number, the name of a region or a term."""
+        if NUMBER.fullmatch(english):
+            return self.number(english)
+        names = {one.name.lower(): self.region(key) for key, one in REGIONS.items()}
+        names |= {name.lower(): self.fissure(one) for one, name in FISSURE_NAMES.items()}
+        if english.lower() in names:
+            return names[english.lower()]
+        terms, parts = self._table.get("terms", {}), english.split("; ")
+        for term, own in terms.items():
+            parts = [re.sub(rf"^{re.escape(term)}(?= |$)", own, part) for part in parts]
+        return "; ".join(parts)
+
     def _named(self, section: str, key: str, english: str) -> str:
         return str(self._table.get(section, {}).get(key, english))
 
@@ -117,6 +155,21 @@ class Wording:
         for part in key.split("."):
             found = found[part]
         return found
+
+
+def _filled_into(template: str, sentence: str) -> dict[str, str] | None:
+    """Return what was filled into a template to make a sentence; None if it was made from another.
+
+    >>> _filled_into("{kvp:.0f} kVp, not {usual}.", "100 kVp, not 120.")
+    {'kvp': '100', 'usual': '120'}
+    """
+    parts = list(string.Formatter().parse(template))
+    pattern = "".join(
+        re.escape(plain) + ("" if name is None else "(.+?)") for plain, name, _, _ in parts
+    )
+    found = re.fullmatch(pattern, sentence)
+    names = (name for _, name, _, _ in parts if name is not None)
+    return None if found is None else dict(zip(names, found.groups(), strict=True))
 
 
 def typeset(text: str) -> str:

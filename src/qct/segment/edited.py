@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from qct.findings import Scan, Segmentation
 from qct.flags import Flag
 from qct.regions import DENSE, Label
+from qct.segment.coverage import coverage
 from qct.segment.imported import read_mask
 from qct.volume import Volume
 
@@ -29,10 +30,16 @@ def with_lungs(segmentation: Segmentation, file: Path, scan: Scan) -> Segmentati
         If the file is no mask on the voxels of the scan.
     """
     labels = edited(segmentation.labels, read_mask(file, scan), scan.volume)
+    figures, doubts = coverage(scan.volume, labels)
+    named = segmentation.region_flags
     return replace(
         segmentation,
         labels=labels,
-        method={**segmentation.method, "lungs_edited": file.name},
+        method={**segmentation.method, "lungs_edited": file.name, **figures},
+        region_flags={
+            key: named.get(key, frozenset()) | doubts.get(key, frozenset())
+            for key in (*named, *(one for one in doubts if one not in named))
+        },
         flags=segmentation.flags | {Flag.LUNGS_EDITED},
     )
 

@@ -37,6 +37,8 @@ from qct.regions import (
 )
 from qct.segment.airway_names import checked_by_bronchi
 from qct.segment.airway_tree import follow_airways
+from qct.segment.coverage import coverage
+from qct.segment.lungs import outline_flags
 from qct.volume import Volume
 
 Labels = npt.NDArray[np.uint8]
@@ -120,18 +122,31 @@ def read_mask(path: Path, scan: Scan) -> npt.NDArray[np.bool_]:
 def import_segmentation(path: Path, scan: Scan) -> Segmentation:
     """Read a label map as the segmentation of a scan; flagged as imported.
 
-    Where it has the trachea, the bronchi are followed from there; the labels stay as they are.
+    Where it has the trachea, the bronchi are followed from there; the labels stay as they are. What the outline
+    itself gives to doubt is flagged, and lungs that the map covers in part only.
     """
     labels = read_labels(path, scan)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     followed = follow_airways(scan.volume, labels)
+    figures, doubts = coverage(scan.volume, labels)
     found = Segmentation(
         labels=labels,
-        method={"name": "imported", "sha256": digest},
-        flags=frozenset({Flag.LABELS_IMPORTED}),
+        method={"name": "imported", "sha256": digest, **figures},
+        region_flags=doubts,
+        flags=frozenset({Flag.LABELS_IMPORTED}) | _outline_flags(scan.volume, labels),
         airways=followed[0] if followed else None,
     )
     return checked_by_bronchi(found, scan.volume)
+
+
+def _outline_flags(volume: Volume, labels: Labels) -> frozenset[Flag]:
+    counts = np.bincount(labels.ravel(), minlength=2 * DENSE) * volume.voxel_ml
+    aerated = [float(counts[list(lung.labels)].sum()) for lung in (RIGHT_LUNG, LEFT_LUNG)]
+    dense = [float(counts[DENSE:][list(lung.labels)].sum()) for lung in (RIGHT_LUNG, LEFT_LUNG)]
+    both = [one + other for one, other in zip(aerated, dense, strict=True)]
+    most_dense = max(100 * part / max(whole, 1e-9) for part, whole in zip(dense, both, strict=True))
+    whole_grid = (slice(None),) * 3
+    return outline_flags(volume, labels, whole_grid, both, most_dense)
 
 
 def key_of_name(name: str) -> str | None:

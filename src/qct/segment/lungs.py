@@ -1,6 +1,6 @@
 """The two lungs: found on blocks of voxels, their border decided on native voxels."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -283,16 +283,8 @@ def _described(
     for side, name in ((RIGHT, "right"), (LEFT, "left")):
         method[f"{name}_ml"] = total_ml[side]
         method[f"{name}_dense_percent"] = 100 * dense_ml[side] / max(total_ml[side], 1e-9)
-    flags = set()
-    smaller, larger = sorted(total_ml.values())
-    if smaller < SMALLEST_LUNG_ML:
-        flags.add(Flag.SINGLE_LUNG)
-    elif smaller < ASYMMETRY * larger:
-        flags.add(Flag.LUNG_ASYMMETRY)
-    if _is_truncated(volume, labels, box):
-        flags.add(Flag.TRUNCATED_LUNG)
-    if max(method["right_dense_percent"], method["left_dense_percent"]) >= DENSE_CAVEAT_PERCENT:
-        flags.add(Flag.DENSE_LUNG)
+    most_dense = max(method["right_dense_percent"], method["left_dense_percent"])
+    flags = set(outline_flags(volume, labels, box, total_ml.values(), most_dense))
     if abs(method["left_base_mm"] or 0.0) > HIGH_BASE_MM:
         flags.add(Flag.LUNG_BASE_HIGH)
     if max(method["right_fluid_ml"], method["left_fluid_ml"]) >= FLUID_ML:
@@ -304,6 +296,36 @@ def _described(
     if airway is None or method["airway_ml"] < SMALLEST_AIRWAY_ML:
         flags.add(Flag.AIRWAY_INCOMPLETE)
     return Lungs(labels=labels, flags=frozenset(flags), method=method)
+
+
+def outline_flags(
+    volume: Volume,
+    labels: npt.NDArray[np.uint8],
+    box: Box,
+    both_ml: Iterable[float],
+    most_dense_percent: float,
+) -> frozenset[Flag]:
+    """Tell what an outline of lungs gives to doubt, whoever drew it.
+
+    Parameters
+    ----------
+    volume : Volume
+    labels : (Z, Y, X) uint8
+        `qct.regions.Label` numbers; all lung lies in the box.
+    box : Box
+    both_ml : two floats
+        Volumes of the lungs.
+    most_dense_percent : float
+        Airless share of the lung that has more of it.
+    """
+    smaller, larger = sorted(both_ml)
+    doubts = {
+        Flag.SINGLE_LUNG: smaller < SMALLEST_LUNG_ML,
+        Flag.LUNG_ASYMMETRY: SMALLEST_LUNG_ML <= smaller < ASYMMETRY * larger,
+        Flag.TRUNCATED_LUNG: _is_truncated(volume, labels, box),
+        Flag.DENSE_LUNG: most_dense_percent >= DENSE_CAVEAT_PERCENT,
+    }
+    return frozenset(flag for flag, holds in doubts.items() if holds)
 
 
 def _is_truncated(volume: Volume, labels: npt.NDArray[np.uint8], box: Box) -> bool:

@@ -143,7 +143,7 @@ def _airway_truth(quantity: str, chest: Chest, analysis: Analysis) -> dict[str, 
     tree = analysis.segmentation.airways
     if name == quantity or tree is None:
         return {}
-    measured = [k for k in tree.segmental if analysis.airways[k].wall_mm is not None]
+    measured = [k for k in tree.segmental if analysis.airways[k].wall_area_percent is not None]
     if not measured:
         return {}
     drawn = [

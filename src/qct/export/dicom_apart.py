@@ -1,0 +1,206 @@
+"""The costly DICOM objects, made in a second process while this one makes the rest.
+
+Segmentation and structured report keep one thread of Python busy for seconds. The second process is begun with
+the analysis: what it imports, and the headers of the source images, it reads while the regions are found.
+
+Nothing depends on it. Where it cannot be begun, fails or is killed, the objects are made in this process, and
+what is wrong with them is said there.
+"""
+
+import datetime as dt
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qct.findings import Analysis, Scan
+from qct.volume import Volume
+
+APART = ("seg", "sr", "pdf")
+"""Objects that are made apart."""
+
+LOST = (OSError, EOFError, pickle.PickleError)
+"""What talking to a process raises that has ended."""
+
+
+class DicomApart:
+    """The second process, as this one sees it; it is to be asked in the order of these methods."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self._talk = ThreadPoolExecutor(1)  # a pipe is full after 64 kB: nobody waits for it here
+        self._asked: list[Future[None]] = []
+
+    def read(self, scan: Scan) -> None:
+        """Let it read the headers of the images that a scan came from."""
+        self._ask(scan)
+
+    def make(self, analysis: Analysis, created: dt.datetime) -> None:
+        """Let it make segmentation and structured report."""
+        self._ask((analysis, created))
+
+    def wrap(self, report_pdf: bytes) -> None:
+        """Let it wrap the PDF."""
+        self._ask(report_pdf)
+
+    def made(self) -> dict[str, bytes] | None:
+        """Wait for its files, by name; None if it has failed."""
+        try:
+            for asked in self._asked:
+                asked.result()
+            return self._talk.submit(self._answer).result()
+        except LOST:
+            return None
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self._talk.shutdown()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # what it was not told is flushed here
+                stream.close()  # type: ignore[union-attr]
+
+    def _ask(self, question: Any) -> None:
+        self._asked.append(self._talk.submit(self._put, question))
+
+    def _put(self, question: Any) -> None:
+        assert self._process.stdin is not None
+        _put(question, self._process.stdin)
+
+    def _answer(self) -> dict[str, bytes]:
+        assert self._process.stdout is not None
+        answer: dict[str, bytes] = pickle.load(self._process.stdout)
+        return answer
+
+
+@contextmanager
+def dicom_apart(most_threads: int = 0) -> Iterator[DicomApart | None]:
+    """Have a second process for as long as the context lasts; None where it would take a core from this one.
+
+    Parameters
+    ----------
+    most_threads : int
+        As `qct.options.Options.threads`.
+    """
+    process = _begun() if most_threads != 1 and _n_cores() > 1 else None
+    if process is None:
+        yield None
+        return
+    apart = DicomApart(process)
+    try:
+        yield apart
+    finally:
+        apart.end()
+
+
+def usual_objects(
+    analysis: Analysis,
+    files: Mapping[str, bytes],
+    created: dt.datetime,
+    apart: DicomApart | None = None,
+) -> dict[str, bytes]:
+    """Make the usual objects, here and in the second process if there is one.
+
+    Parameters
+    ----------
+    apart : DicomApart or None
+        One that was let read the scan of the analysis, and make its objects with the same `created`.
+
+    Raises
+    ------
+    OptionError, ReadError
+        As `qct.export.dicom.dicom_objects`, whose bytes these are.
+    """
+    from qct.export.dicom import USUAL, dicom_objects, make_objects
+    from qct.export.dicom_instance import stamp_of
+    from qct.export.dicom_source import read_first
+
+    if apart is None:
+        return dicom_objects(analysis, files, created=created)
+    apart.wrap(files["report.pdf"])
+    here = [kind for kind in USUAL if kind not in APART]
+    own = make_objects(
+        analysis, files, here, read_first(analysis.scan), stamp_of(analysis, created)
+    )
+    made = apart.made()
+    if made is None:
+        made = dicom_objects(analysis, files, objects=APART, created=created)
+    both = made | own
+    return {name: both[name] for name in (f"{kind}.dcm" for kind in USUAL) if name in both}
+
+
+def _begun() -> "subprocess.Popen[bytes] | None":
+    command = [sys.executable, "-m", __name__]
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        return None
+
+
+def _n_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _put(question: Any, stream: IO[bytes]) -> None:
+    """Write a question; of a volume all but the pixels, which no object that is made apart shows."""
+    pickler = pickle.Pickler(stream, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = {
+        Volume: lambda volume: (_unseen, (volume.shape, volume.axes_mm, volume.origin_mm))
+    }
+    pickler.dump(question)
+    stream.flush()
+
+
+def _unseen(
+    shape: tuple[int, int, int],
+    axes_mm: npt.NDArray[np.float64],
+    origin_mm: npt.NDArray[np.float64],
+) -> Volume:
+    """Return the grid of a volume; its memory is never touched, so it takes none."""
+    return Volume(np.zeros(shape, np.int16), axes_mm, origin_mm)
+
+
+def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
+    """Be the second process: answer what `DicomApart` asks; end when it is gone or anything is wrong."""
+    from qct.export.dicom import make_objects
+    from qct.export.dicom_instance import stamp_of
+    from qct.export.dicom_source import read_source
+    from qct.export.extras import optional
+
+    optional("highdicom.sr")
+    source = read_source(pickle.load(questions))
+    analysis, created = pickle.load(questions)
+    stamp = stamp_of(analysis, created)
+    early = [kind for kind in APART if kind != "pdf"]
+    made = make_objects(analysis, {}, early, source, stamp)
+    report = {"report.pdf": pickle.load(questions)}
+    made |= make_objects(analysis, report, ["pdf"], source, stamp)
+    pickle.dump(made, answers, pickle.HIGHEST_PROTOCOL)
+    answers.flush()
+
+
+def _main() -> None:
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches both; the first process ends this one
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # whatever a package prints is no answer
+        serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    with suppress(Exception):  # it is said where the objects are made again
+        _main()
