@@ -31,8 +31,8 @@ COVER_MM = 4.0
 """A piece of border is covered if the fissure was followed within this distance along it, in mm."""
 
 MOST_UNKNOWN = 0.125
-"""A supported border is known better than this (see `Coverage.unknown`): its error is expected to be at most 2.5
-mm. Oblique fissures that lie on the marks all along have 0.09 to 0.12, horizontal ones that leave them at one
+"""A supported border is known better than this (see `Coverage.unknown`): its error is expected to be 2.4 mm at
+most. Oblique fissures that lie on the marks all along have 0.09 to 0.12, horizontal ones that leave them at one
 end 0.15 and more."""
 
 PARTLY_COVERAGE = 0.12
@@ -79,8 +79,8 @@ AVERAGE_ERROR = {
 (`benchmarks/lobes_prior.py`)."""
 
 UNKNOWN_BEYOND_MM = 60.0
-"""Distance from where the fissure was followed, along the border, over which two thirds of the knowledge about it
-are lost, in mm. From held-out lobe maps of which one side of the border, or patches, were shown to the fit: the
+"""Distance along the border from where the fissure was followed over which two thirds of what is known are lost,
+in mm. From held-out lobe maps of which one side of the border, or patches, were shown to the fit: the
 error of the rest is 1.2, 1.8, 2.5, 3.3 and 4.2 mm on average 10, 17, 25, 35 and 50 mm away, and its net offset
 is the average's times `Coverage.unknown`."""
 
