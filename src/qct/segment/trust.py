@@ -79,8 +79,8 @@ AVERAGE_ERROR = {
 (`benchmarks/lobes_prior.py`)."""
 
 UNKNOWN_BEYOND_MM = 60.0
-"""Distance along the border from where the fissure was followed over which two thirds of what is known are lost,
-in mm. From held-out lobe maps of which one side of the border, or patches, were shown to the fit: the
+"""Distance along the border from where the fissure was followed over which two thirds of what is known are
+lost, in mm. From held-out lobe maps of which one side of the border, or patches, were shown to the fit: the
 error of the rest is 1.2, 1.8, 2.5, 3.3 and 4.2 mm on average 10, 17, 25, 35 and 50 mm away, and its net offset
 is the average's times `Coverage.unknown`."""
 
