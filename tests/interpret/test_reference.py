@@ -34,7 +34,7 @@ def test_equations_give_what_their_arithmetic_gives(patient, key, predicted):
 
 
 LITRES = {"M": (7.99, 7.08, 0.70), "F": (6.60, 5.79, 0.60)}
-"""Slope per m, constant and residual SD of TLC (L), as ECSC 1993 prints them and open programs have them."""
+"""Slope per m, constant and residual SD of TLC (L): the former two as open programs have them."""
 
 
 @pytest.mark.parametrize("sex", ["M", "F"])

@@ -64,23 +64,42 @@ def started(monkeypatch, tmp_path):
     commands = []
     monkeypatch.setattr(ahead, "cache_folder", lambda: str(tmp_path / "cache"))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(4), raising=False)
-    monkeypatch.setattr(ahead.subprocess, "Popen", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(ahead, "_helpers", [])
+
+    class Helper:
+        def __init__(self, command, **_):
+            commands.append(command)
+            self.code = None
+
+        def poll(self):
+            return self.code
+
+        def terminate(self):
+            self.code = -15
+
+        def wait(self):
+            return self.code
+
+    monkeypatch.setattr(ahead.subprocess, "Popen", Helper)
     return commands
 
 
 def test_helpers_share_the_kernels_on_the_cores_that_are_left(started):
-    ahead.compile_beside()
+    with ahead.compile_beside():
+        pass
     assert [command[3:5] for command in started] == [["0", "3"], ["1", "3"], ["2", "3"]]
 
 
 def test_one_thread_gets_no_helper(started):
-    ahead.compile_beside(1)
+    with ahead.compile_beside(1):
+        pass
     assert not started
 
 
 def test_what_is_compiled_already_gets_no_helper(started):
     ahead.note_compiled()
-    ahead.compile_beside()
+    with ahead.compile_beside():
+        pass
     assert not started
 
 
@@ -89,14 +108,29 @@ def test_a_changed_kernel_file_gets_helpers_again(started, monkeypatch, tmp_path
     for module in (*ahead.LAST_FIRST, "compiled"):
         (tmp_path / f"{module}.py").touch()
     monkeypatch.setattr(ahead, "__file__", str(tmp_path / "ahead.py"))
-    ahead.compile_beside()
+    with ahead.compile_beside():
+        pass
     assert started
+
+
+def test_helpers_that_are_there_are_not_joined_by_others(started):
+    for _ in range(3):
+        with ahead.compile_beside():
+            pass
+    assert len(started) == ahead.MOST_HELPERS
+
+
+def test_a_run_that_fails_leaves_no_helper(started):
+    with pytest.raises(KeyboardInterrupt), ahead.compile_beside():
+        raise KeyboardInterrupt
+    assert [helper.code for helper in ahead._helpers] == [-15] * ahead.MOST_HELPERS
 
 
 def test_where_nothing_is_kept_nobody_helps(started, monkeypatch):
     monkeypatch.setattr(ahead, "cache_folder", lambda: None)
     ahead.note_compiled()
-    ahead.compile_beside()
+    with ahead.compile_beside():
+        pass
     assert not started
 
 

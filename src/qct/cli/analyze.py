@@ -191,9 +191,12 @@ def run(args: argparse.Namespace) -> int:
         from qct.export.extras import check_installed
 
         check_installed("highdicom")  # before the work, not after it
-    compile_beside(args.threads)
     beside = dicom_apart(args.threads) if args.dicom else nullcontext()
-    with beside as apart, shown_progress(quiet=args.quiet or args.json) as progress:
+    with (
+        compile_beside(args.threads),
+        beside as apart,
+        shown_progress(quiet=args.quiet or args.json) as progress,
+    ):
         analysis = analyze(
             args.scan,
             options=options,

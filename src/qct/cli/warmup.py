@@ -31,8 +31,11 @@ def run(args: argparse.Namespace) -> int:
     from qct.pipeline import analyze, results
 
     begin = perf_counter()
-    compile_beside()
-    with TemporaryDirectory(prefix="qct-") as name, shown_progress(quiet=args.quiet) as progress:
+    with (
+        compile_beside(),
+        TemporaryDirectory(prefix="qct-") as name,
+        shown_progress(quiet=args.quiet) as progress,
+    ):
         progress("making a small chest", 0.0)
         chest = make_chest(preset("mild", size=128, slice_mm=3.0, model_mm=2.0))
         write_series(chest, Path(name) / "dicom")

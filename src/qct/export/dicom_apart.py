@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import IO, Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from qct.volume import Volume
 
 APART = ("seg", "sr", "pdf")
 """Objects that are made apart."""
+
+DRAWN_WITH = "matplotlib.figure"
+"""What key images are drawn with, in this process: imported while the regions are found."""
 
 LOST = (OSError, EOFError, pickle.PickleError)
 """What talking to a process raises that has ended."""
@@ -42,6 +46,7 @@ class DicomApart:
     def read(self, scan: Scan) -> None:
         """Let it read the headers of the images that a scan came from."""
         self._ask(scan)
+        self._talk.submit(import_module, DRAWN_WITH)
 
     def make(self, analysis: Analysis, created: dt.datetime) -> None:
         """Let it make segmentation and structured report."""

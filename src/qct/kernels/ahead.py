@@ -10,7 +10,8 @@ import os
 import platform
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -46,10 +47,12 @@ _helpers: list["subprocess.Popen[bytes]"] = []
 """Those that were started: nobody waits for them, and Python would complain of one that is let go."""
 
 
-def compile_beside(most_threads: int = 0) -> None:
-    """Start helpers if this machine has not compiled these kernels yet and has cores to spare.
+@contextmanager
+def compile_beside(most_threads: int = 0) -> Iterator[None]:
+    """Have helpers for a run, if this machine has not compiled these kernels yet and has cores to spare.
 
-    They end when their work is done, or with the kernel they are at when this process has ended.
+    They end when their work is done, with the kernel they are at when this process has ended, or at once if
+    the run fails. As long as one of them is there, no other is started.
 
     Parameters
     ----------
@@ -57,12 +60,23 @@ def compile_beside(most_threads: int = 0) -> None:
         As for `qct.kernels.compiled.limit_threads`; the helpers and this process are no more.
     """
     stamp = _stamp()
-    if stamp is None or stamp.exists():
-        return
+    if stamp is not None and not stamp.exists() and all(one.poll() is not None for one in _helpers):
+        _helpers[:] = _started(most_threads)
+    try:
+        yield
+    except BaseException:
+        for helper in _helpers:  # what it keeps it keeps by renaming
+            helper.terminate()
+            helper.wait()
+        raise
+
+
+def _started(most_threads: int) -> "list[subprocess.Popen[bytes]]":
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     helpers = min(min(most_threads or cores, cores) - 1, MOST_HELPERS)
+    started = []
     for part in range(helpers):
         command = [sys.executable, "-m", __name__, str(part), str(helpers), str(os.getpid())]
         with suppress(OSError):  # it only takes longer
@@ -72,7 +86,8 @@ def compile_beside(most_threads: int = 0) -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            _helpers.append(helper)
+            started.append(helper)
+    return started
 
 
 def compile_declared(part: int = 0, parts: int = 1, parent: int | None = None) -> bool:

@@ -49,17 +49,24 @@ def _average_blocks(
     nz, ny, nx = hu.shape
     fz, fy, fx = factors
     bz, by, bx = mean.shape
+    columns = np.empty(nx, np.int32)  # summed over z and y first: whole rows run in vector lanes
     for k in range(part, bz, parts):
+        slices = min((k + 1) * fz, nz) - k * fz
         for j in range(by):
+            rows = min((j + 1) * fy, ny) - j * fy
+            columns[:] = 0
+            for dz in range(slices):
+                for dy in range(rows):
+                    row = hu[k * fz + dz, j * fy + dy]
+                    for x in range(nx):
+                        value = np.int32(row[x])
+                        columns[x] += np.int32(padding[1]) if value == padding[0] else value
             for i in range(bx):
                 total = 0
-                count = 0
-                for z in range(k * fz, min((k + 1) * fz, nz)):
-                    for y in range(j * fy, min((j + 1) * fy, ny)):
-                        for x in range(i * fx, min((i + 1) * fx, nx)):
-                            value = int(hu[z, y, x])
-                            total += padding[1] if value == padding[0] else value
-                            count += 1
+                end = min((i + 1) * fx, nx)
+                for x in range(i * fx, end):
+                    total += int(columns[x])
+                count = slices * rows * (end - i * fx)
                 mean[k, j, i] = (2 * total + count) // (2 * count)
 
 

@@ -210,23 +210,25 @@ class _Lung:
 
 def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lung]:
     """Cut out the lungs that are there, the right one first."""
-    found = {}
-    for side in FISSURES_OF:
-        number = UNDIVIDED[side]
-        everywhere = (lungs == number) | (lungs == number + DENSE)
-        if not everywhere.any():
-            continue
-        native = bounding_box(everywhere)
-        mask = everywhere[native]
-        first = tuple(span.start for span in native)
-        found[side] = _Lung(
-            side=side,
-            native=native,
-            spacing_mm=np.array(volume.spacing_mm),
-            volume_ml=np.count_nonzero(mask) * volume.voxel_ml,
-            box=cut_lung_box(volume, mask, first),
-        )
-    return found
+    both = side_by_side(*(partial(_find_lung, volume, lungs, side) for side in FISSURES_OF))
+    return {lung.side: lung for lung in both if lung is not None}
+
+
+def _find_lung(volume: Volume, lungs: npt.NDArray[np.uint8], side: Side) -> _Lung | None:
+    number = UNDIVIDED[side]
+    everywhere = (lungs == number) | (lungs == number + DENSE)
+    if not everywhere.any():
+        return None
+    native = bounding_box(everywhere)
+    mask = everywhere[native]
+    first = tuple(span.start for span in native)
+    return _Lung(
+        side=side,
+        native=native,
+        spacing_mm=np.array(volume.spacing_mm),
+        volume_ml=np.count_nonzero(mask) * volume.voxel_ml,
+        box=cut_lung_box(volume, mask, first),
+    )
 
 
 def _divide_lung(
