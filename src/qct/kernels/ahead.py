@@ -37,7 +37,6 @@ LAST_FIRST = (
     "balls",
     "blocks",
     "pixels",
-    "jpeg_ls",
 )
 """Modules of kernels, in the order opposite to that of an analysis."""
 
