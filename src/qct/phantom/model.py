@@ -401,6 +401,9 @@ def _draw_trees(model: Model, spec: ChestSpec) -> None:
     trees = model.trees
     vessels = np.concatenate([trees.arteries.segments, trees.veins.segments])
     vessels = vessels[vessels[:, 7] * scale > SMALLEST_VESSEL_MM]
+    vessels = vessels[
+        np.argsort(vessels[:, 6:].mean(1), kind="stable")
+    ]  # the wider one's number stays
     draw(model, vessels, VESSEL_HU)
     steps = vessels[:, 6:].mean(1) * scale / VESSEL_STEP_MM
     _mark(model, model.vessel, vessels, np.clip(np.rint(steps), 1, 255).astype(np.uint8))
