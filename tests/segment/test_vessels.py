@@ -76,7 +76,7 @@ def test_what_lies_around_most_vessels_does_not_change_the_blur():
     generator = np.random.default_rng(2)
     for y in range(12, SIDE - 8, 11):
         for x in range(12, SIDE - 8, 11):
-            start, end = (8, y, x), (SIDE - 8, *(generator.uniform(-2, 2, 2) + (y, x)))
+            start, end = (8, y, x), (SIDE - 8, *np.add((y, x), generator.uniform(-2, 2, 2)))
             rod(alone, start, end, 0.9)
             if (x + y) % 3:
                 rod(sheath, start, end, 3.5)
