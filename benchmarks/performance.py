@@ -23,6 +23,9 @@ from benchmarks.end_to_end import run_apart
 from benchmarks.end_to_end import table as stage_table
 
 DOCS = Path(__file__).parents[1] / "docs"
+CHEST_SLICE_MM = 1.18
+"""About 300 slices."""
+
 PACKAGES = ("numba", "numpy", "scipy", "SimpleITK", "scikit-image", "pydicom")
 
 
@@ -82,10 +85,26 @@ def first_run(scan: Path) -> str:
     return f"{walls[0]:.1f} s, {walls[0] - walls[1]:.1f} s more than the second ({walls[1]:.1f} s)"
 
 
+def yardstick_s() -> float:
+    """Time a loop of plain Python: how fast this machine is today, whatever qct does."""
+    took = []
+    for _ in range(3):
+        begin, total = time.perf_counter(), 0
+        for number in range(10_000_000):
+            total += number
+        took.append(time.perf_counter() - begin)
+    return min(took)
+
+
 def page(scan: Path, work: Path, rounds: int, weights: Path | None) -> str:
     """Measure everything and write the page."""
     runs = [run_apart(scan) for _ in range(rounds + 1)][1:]
     with_dicom = [run_apart(scan, dicom=True) for _ in range(rounds)]
+    chest = growth.Case("DICOM", "300 slices", slice_mm=CHEST_SLICE_MM)
+    dicom_slices = growth.make(chest, work)
+    dicom_stages = stage_table(
+        [run_apart(chest.folder(work) / "dicom", dicom=True) for _ in range(rounds)]
+    )
     grown = growth.measure(work)
     growth.plot(grown, DOCS / "performance_growth.svg")
     compared = peers.compare(scan, rounds, weights)
@@ -101,6 +120,9 @@ def page(scan: Path, work: Path, rounds: int, weights: Path | None) -> str:
         stages=stage_table(runs),
         dicom=stage_table(with_dicom).splitlines()[-1],
         peers=peers.table(compared),
+        dicom_slices=dicom_slices,
+        dicom_stages=dicom_stages,
+        yardstick=yardstick_s(),
         first=first_run(scan),
         histogram=histogram.table(),
         roofline=roofline(scan),
@@ -112,7 +134,8 @@ PAGE = """\
 # Performance
 
 Written by `python -m benchmarks.performance` on {date}: {machine}, Python {python}, {packages}. No GPU.
-Every figure is from one run of that command; compare ratios, not seconds, with those of another machine.
+Every figure is from one run of that command; compare ratios, not seconds, with those of another machine. As a
+yardstick: this one adds the numbers up to 10 million in a Python loop in {yardstick:.2f} s.
 
 ## One analysis, folder to report
 
@@ -126,6 +149,11 @@ With SEG, SR, key images and PDF as DICOM objects:
 | stage | wall s | CPU s | peak GB |
 | --- | ---: | ---: | ---: |
 {dicom}
+
+A digital chest of {dicom_slices} slices of 512 x 512 with the same DICOM objects, which a second process
+makes beside the report (its CPU time is not in the table):
+
+{dicom_stages}
 
 The first run after an installation compiles its kernels, from both ends of the list in two processes: {first}.
 `qct warmup` does it ahead.

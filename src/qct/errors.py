@@ -47,6 +47,10 @@ class OptionError(QctError):
     exit_code = 2
 
 
+class NoSuchSeriesError(OptionError):
+    """The series that was asked for is not in what was handed in."""
+
+
 class ReadError(QctError):
     """What came in cannot be read, or must not be measured."""
 

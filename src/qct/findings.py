@@ -550,6 +550,14 @@ class Change:
     confirmed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two or more scans compared: every number, and the profile that defines those of the last scan."""
+
+    changes: tuple[Change, ...]
+    profile: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Is the scan good enough, on the whole and number by number.

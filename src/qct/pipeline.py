@@ -12,7 +12,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from qct import __version__
-from qct.findings import Analysis, Change, Progress, Scan, Segmentation, no_progress
+from qct.errors import NoSuchSeriesError
+from qct.findings import Analysis, Comparison, Progress, Scan, Segmentation, no_progress
 from qct.options import EMBEDDED, Options
 from qct.order import Order
 from qct.signature import Signature, SignedStatement
@@ -172,7 +173,7 @@ def analyze(
 
 def compare(
     paths: Sequence[Path], *, options: Options | None = None, progress: Progress = no_progress
-) -> tuple[Change, ...]:
+) -> Comparison:
     """Compare result folders, or scans, of one person; a scan is analyzed first, and its result not kept.
 
     Parameters
@@ -189,6 +190,7 @@ def compare(
     """
     from qct.export.restore import result_of, saved_result
     from qct.interpret import compare as trend
+    from qct.interpret import in_order
 
     results = []
     for done, path in enumerate(paths):
@@ -200,18 +202,19 @@ def compare(
             results.append(saved_result(path))
         else:
             results.append(result_of(analyze(path, options=options, progress=told)))
-    return trend(results)
+    return Comparison(trend(results), in_order(results)[-1].profile)
 
 
-def comparison_files(changes: Sequence[Change], profile: str) -> dict[str, bytes]:
+def comparison_files(comparison: Comparison) -> dict[str, bytes]:
     """Turn a comparison into the files of its folder: file name to content."""
     from qct.export.changes import comparison_csv, comparison_json
     from qct.report.comparison import comparison_html
 
+    told = comparison.changes, comparison.profile
     return {
-        "comparison.html": comparison_html(changes, profile),
-        "comparison.csv": comparison_csv(changes, profile).encode(),
-        "comparison.json": comparison_json(changes, profile).encode(),
+        "comparison.html": comparison_html(*told),
+        "comparison.csv": comparison_csv(*told).encode(),
+        "comparison.json": comparison_json(*told).encode(),
     }
 
 
@@ -294,7 +297,9 @@ def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Anal
     Raises
     ------
     ReadError
-        If the folder is no result, or `source` is not the scan it came from.
+        If the folder is no result, or `source` cannot be read.
+    NoSuchSeriesError
+        If `source` does not hold the scan it came from.
     """
     from qct.export.restore import restored, saved_series
     from qct.interpret import draft
@@ -302,7 +307,14 @@ def reopen(folder: Path, source: Path, progress: Progress = no_progress) -> Anal
     from qct.measure.views import project, take_views
     from qct.read import read_scan
 
-    scan = read_scan(source, series_uid=saved_series(folder), progress=progress)
+    uid = saved_series(folder)
+    try:
+        scan = read_scan(source, series_uid=uid, progress=progress)
+    except NoSuchSeriesError as error:
+        raise NoSuchSeriesError(
+            f"{source} does not hold series {uid}, which {folder} was measured on",
+            hint="Name the DICOM folder that was analyzed.",
+        ) from error
     analysis = restored(folder, scan)
     labels = analysis.segmentation.labels
     return replace(

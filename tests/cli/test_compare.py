@@ -12,6 +12,7 @@ from qct.export.restore import result_of, saved_result
 from qct.export.tables import analysis_json
 from qct.findings import Measured
 from qct.interpret import compare
+from qct.options import Options
 
 
 def folder_of(path, date, *, laa=12.34, **changed):
@@ -85,3 +86,12 @@ def test_a_saved_result_compares_as_the_analysis_it_came_from(pair):
     whole = {c["quantity"]: c for c in record["changes"] if c["region"] == "whole_lung"}
     assert whole["volume_ml"]["verdict"] == "within repeatability"
     assert whole["volume_ml"]["difference"] == 0
+
+
+def test_a_comparison_is_told_in_the_words_of_the_profile_of_its_results(tmp_path):
+    for date in ("2022-03-05", "2024-03-05"):
+        folder_of(tmp_path / date, date, options=Options(profile="le"))
+    args = ["compare", *(str(tmp_path / d) for d in ("2022-03-05", "2024-03-05"))]
+    assert main([*args, "-o", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["profile"] == "le"
+    assert "LAA-950 (<= -950 HU)" in (tmp_path / "out" / "comparison.csv").read_text()

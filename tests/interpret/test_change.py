@@ -163,3 +163,14 @@ def test_days_or_unknown_dates_make_no_slope():
 def test_one_result_is_no_comparison():
     with pytest.raises(ValueError, match="1 results"):
         compare([result()])
+
+
+def test_a_scan_is_not_compared_with_itself():
+    again = replace(SCANNED, series_uid="1.2.3")
+    change = compare([result(acquisition=again), result(acquisition=again)])[0]
+    assert (change.verdict, change.why) == (NOT_COMPARABLE, "the same scan again")
+
+
+def test_two_series_of_one_day_keep_apart():
+    names = [point.name for point in compare([result(), result(), result("2021-01-01")])[0].points]
+    assert names == ["2020-01-01 (1)", "2020-01-01 (2)", "2021-01-01"]

@@ -31,10 +31,18 @@ def thin_share(radius, soft):
     )
 
 
+def drawn_radius(radius, soft):
+    area = np.maximum(radius**2 / thin_share(radius, soft) - soft**2 / 12, 0)
+    return np.where(radius <= soft / 2, radius, np.sqrt(area))
+
+
 def draw_capsules(hu, segments, value, spacing, soft):
+    shares = np.zeros(hu.shape)
     for segment in segments:
         deep, radius = depth(hu.shape, segment, spacing)
-        hu += (value - hu) * np.clip(deep / soft + 0.5, 0, 1) * thin_share(radius, soft)
+        edge = np.clip((drawn_radius(radius, soft) - radius + deep) / soft + 0.5, 0, 1)
+        shares = np.maximum(shares, edge * thin_share(radius, soft))
+    hu += (value - hu) * shares
 
 
 def mark_capsules(marks, segments, numbers, spacing):

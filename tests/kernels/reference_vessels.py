@@ -75,16 +75,20 @@ def paint_nearest(shape, points, radii):
     return owner
 
 
-def sum_by_owner(contrast, labels, owner, section, n_sections):
+def sum_by_owner(contrast, labels, owner, points, section, n_sections):
     sums = np.zeros((8, n_sections), np.int64)
-    padded = np.pad(contrast == NOT_LUNG, 1)
-    beside_none = np.zeros(contrast.shape, bool)
+    none = np.pad(contrast == NOT_LUNG, 1)
+    at_rim = none.copy()
     for axis in range(3):
         for side in (-1, 1):
-            beside_none |= np.roll(padded, side, axis)[1:-1, 1:-1, 1:-1]
-    for at in np.argwhere((owner >= 0) & (contrast != NOT_LUNG) & ~beside_none):
+            at_rim |= np.roll(none, side, axis)
+    at_rim = at_rim[1:-1, 1:-1, 1:-1]
+    for at in np.argwhere((owner >= 0) & (contrast != NOT_LUNG)):
         here = tuple(at)
-        sums[labels[here], section[owner[here]]] += contrast[here]
+        seen = at if not at_rim[here] else 2 * points[owner[here]] - at
+        on_grid = ((seen >= 0) & (seen < contrast.shape)).all()
+        if on_grid and not at_rim[tuple(seen)]:
+            sums[labels[here], section[owner[here]]] += contrast[tuple(seen)]
     return sums
 
 

@@ -6,6 +6,7 @@ from tests.kernels import reference_draw as reference
 
 from qct.kernels.draw import (
     draw_capsules,
+    drawn_radius,
     expand_slice,
     fill_blobs,
     mark_capsules,
@@ -73,15 +74,62 @@ def test_blobs_turn_never_more_than_wanted_and_count_what_they_turn(seed, wanted
     assert n_turned == np.count_nonzero(state == 2) <= wanted
 
 
-@pytest.mark.parametrize("radius", [0.1, 0.2, 0.4, 0.5])
-def test_a_thin_rod_keeps_its_mass_per_length(radius):
-    hu = np.zeros((3, 41, 41), np.float32)
-    rod = np.array([[-50.0, 4.03, 4.06, 50.0, 4.03, 4.06, radius, radius]])
-    draw_capsules(hu, rod, 1.0, np.array([1.0, 0.2, 0.2]), 1.0)
-    profile = np.pi * (radius + 0.5) ** 3 / 3 * thin_share(radius, 1.0)
-    assert hu[1].sum() * 0.04 == pytest.approx(profile, rel=0.03)
-    if radius < 0.5:
-        assert hu[1].sum() * 0.04 == pytest.approx(np.pi * radius**2, rel=0.03)
+@pytest.mark.parametrize("radius", [0.1, 0.2, 0.4, 0.5, 0.51, 0.7, 0.99, 1.0, 2.0])
+def test_a_rod_keeps_its_mass_per_length_however_thin(radius):
+    hu = np.zeros((1, 71, 71), np.float32)
+    rod = np.array([[-50.0, 3.53, 3.56, 50.0, 3.53, 3.56, radius, radius]])
+    draw_capsules(hu, rod, 1.0, np.array([1.0, 0.1, 0.1]), 1.0)
+    assert hu.sum() * 0.01 == pytest.approx(np.pi * radius**2, rel=0.01)
+
+
+@given(radius=st.floats(1e-3, 5), soft=st.floats(0.1, 2), off=st.floats(0, 5))
+def test_a_wider_rod_covers_no_point_less(radius, soft, off):
+    def share(r):
+        edge = np.clip((drawn_radius(r, soft) - off) / soft + 0.5, 0, 1)
+        assert drawn_radius(r, soft) == pytest.approx(
+            reference.drawn_radius(np.float64(r), soft), abs=1e-9
+        )
+        return edge * thin_share(r, soft)
+
+    assert share(radius) <= share(1.001 * radius) + 1e-12
+
+
+@given(seed=SEEDS, cut=st.floats(0.05, 0.95))
+def test_a_tube_cut_in_two_is_drawn_as_the_whole_one(seed, cut):
+    _, shape, spacing, segments = scene(seed)
+    segments[:, 7] = segments[:, 6]
+    ends = segments[:, :3], segments[:, 3:6]
+    middle = ends[0] + cut * (ends[1] - ends[0])
+    radii = segments[:, 6:]
+    halves = np.vstack([np.hstack([ends[0], middle, radii]), np.hstack([middle, ends[1], radii])])
+    whole, parts = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    draw_capsules(whole, segments, 1.0, spacing, 0.8)
+    draw_capsules(parts, halves, 1.0, spacing, 0.8)
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+
+
+def test_a_tapered_tube_in_many_pieces_holds_what_the_whole_one_holds():
+    at = np.linspace(0, 1, 9)[:, None]
+    line = np.array([[2.0, 4, 4]]) + at * np.array([[16.0, 8, 7]])
+    radius = 2.4 - 1.8 * at
+    pieces = np.hstack([line[:-1], line[1:], radius[:-1], radius[1:]])
+    whole = np.hstack([line[:1], line[-1:], radius[:1], radius[-1:]])
+    drawn = []
+    for segments in (whole, pieces):
+        hu = np.zeros((22, 18, 18), np.float32)
+        draw_capsules(hu, segments, 1.0, np.ones(3), 1.0)
+        drawn.append(hu)
+    assert drawn[1].sum() == pytest.approx(drawn[0].sum(), rel=0.005)
+
+
+@given(seed=SEEDS)
+def test_the_order_of_capsules_does_not_matter_and_twice_is_once(seed):
+    rng, shape, spacing, segments = scene(seed)
+    drawn = rng.uniform(-1000, 400, shape).astype(np.float32)
+    again = drawn.copy()
+    draw_capsules(drawn, segments, 40.0, spacing, 0.8)
+    draw_capsules(again, np.vstack([segments[::-1], segments]), 40.0, spacing, 0.8)
+    np.testing.assert_array_equal(drawn, again)
 
 
 def weights(rng, n_coarse, n_fine):

@@ -119,8 +119,8 @@ def test_painting_and_summing_agree_with_their_references(seed):
     contrast[generator.random(shape) < 0.05] = NOT_LUNG
     labels = generator.integers(0, 8, shape).astype(np.uint8)
     classes = generator.integers(0, 5, 9).astype(np.int32)
-    found = sum_by_owner(contrast, labels, owner, classes, 5)
-    expected = reference.sum_by_owner(contrast, labels, owner, classes, 5)
+    args = (contrast, labels, owner, points, classes, 5)
+    found, expected = sum_by_owner(*args), reference.sum_by_owner(*args)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -131,5 +131,20 @@ def test_summing_loses_no_contrast(seed):
     contrast = generator.integers(-300, 900, (5, 6, 7)).astype(np.int16)
     owner = generator.integers(-1, 3, contrast.shape).astype(np.int32)
     labels = generator.integers(0, 8, contrast.shape).astype(np.uint8)
-    sums = sum_by_owner(contrast, labels, owner, np.array([0, 1, 1], np.int32), 2)
+    points = np.zeros((3, 3), np.int32)
+    sums = sum_by_owner(contrast, labels, owner, points, np.array([0, 1, 1], np.int32), 2)
     assert sums.sum() == contrast[owner >= 0].sum(dtype=np.int64)
+
+
+@pytest.mark.parametrize("at", [3, 4, 5])
+def test_a_vessel_beside_an_airway_holds_what_it_holds_elsewhere(at):
+    contrast = rods([(16, 16)], 1.0)
+    alone = contrast.sum(dtype=np.int64)
+    contrast[:, :, 16 + at :] = NOT_LUNG
+    owner = np.zeros(contrast.shape, np.int32)
+    owner[:, :, :12] = -1
+    owner += np.arange(9, dtype=np.int32)[:, None, None] * (owner >= 0)
+    points = np.array([(z, 16, 16) for z in range(9)], np.int32)
+    labels, classes = np.ones(contrast.shape, np.uint8), np.zeros(9, np.int32)
+    sums = sum_by_owner(contrast, labels, owner, points, classes, 1)
+    assert sums.sum() == pytest.approx(alone, rel=0.01)

@@ -10,7 +10,7 @@ from qct.phantom import PRESETS, ChestSpec, make_chest, preset
 from qct.phantom.emphysema import add_holes
 from qct.phantom.model import build_model
 from qct.phantom.spec import Emphysema
-from qct.phantom.truth import cluster_exponent
+from qct.phantom.truth import VESSEL_STEP_MM, cluster_exponent
 from qct.regions import DENSE, LOBES, LUNG_REGIONS, Label, Side
 
 
@@ -76,6 +76,20 @@ def test_vessels_and_airways_are_known(chest):
     assert lumen == sorted(lumen, reverse=True)
     assert airways["segmental"]["branches"] == 10
     assert 2 < airways["pi10_mm"] < 5
+
+
+def test_where_vessels_meet_the_wider_one_counts(body):
+    trees = body.trees
+    vessels = np.concatenate([trees.arteries.segments, trees.veins.segments])
+    ends, radius = vessels[:, 3:6] - body.grid.origin, vessels[:, 6:].mean(1)
+    at = np.rint(ends / body.grid.step).astype(int)
+    off = np.linalg.norm(at * body.grid.step - ends, axis=1)
+    inside = (at >= 0).all(1) & (at < body.vessel.shape).all(1) & (off <= vessels[:, 7])
+    at, radius = tuple(at[inside].T), radius[inside]
+    free = body.airway[at] == 0
+    assert np.count_nonzero(free) > 50
+    numbers = np.rint(radius * body.scale / VESSEL_STEP_MM)
+    assert (body.vessel[at] >= numbers)[free].all()
 
 
 def test_the_cluster_exponent_is_the_slope_of_a_known_power_law():

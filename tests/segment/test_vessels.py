@@ -71,6 +71,21 @@ def test_rods_are_sorted_by_their_cross_section(drawn):
     assert by_mm2[:5].sum() / by_mm2.sum() == pytest.approx(small / sum(volumes.values()), abs=0.07)
 
 
+def test_what_lies_around_most_vessels_does_not_change_the_blur():
+    alone, sheath = np.zeros((2, SIDE, SIDE, SIDE), np.float32)
+    generator = np.random.default_rng(2)
+    for y in range(12, SIDE - 8, 11):
+        for x in range(12, SIDE - 8, 11):
+            start, end = (8, y, x), (SIDE - 8, *np.add((y, x), generator.uniform(-2, 2, 2)))
+            rod(alone, start, end, 0.9)
+            if (x + y) % 3:
+                rod(sheath, start, end, 3.5)
+    hazy = np.maximum(alone, 0.06 * sheath)
+    found = [find_vessels(image(one), labels_of(one.shape)) for one in (alone, hazy)]
+    blur = [one.method["blur_mm2"][0] for one in found]
+    assert blur[1] == pytest.approx(blur[0], rel=0.05)
+
+
 def test_only_the_label_that_holds_a_rod_gets_its_volume():
     share = np.zeros((40, 40, 60), np.float32)
     rod(share, (20, 20, 6), (20, 20, 26), 1.5)

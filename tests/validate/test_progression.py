@@ -16,7 +16,7 @@ def dated(tmp_path_factory):
         chest = make_chest(preset("mild", seed=4, laa=laa, date=date, **COARSE))
         write_series(chest, folder / f"date{date}")
         chests.append(chest)
-    changes = compare([folder / "date1", folder / "date2"])
+    changes = compare([folder / "date1", folder / "date2"]).changes
     return chests, {(one.region, one.quantity): one for one in changes}
 
 

@@ -20,18 +20,24 @@ HEADLINES = ("volume_ml", "mean_hu", "perc15_hu", "laa950_percent")
 
 def add_to(commands: Any) -> None:
     """Declare the command and its arguments."""
-    default = Options()
     parser = commands.add_parser(
         "analyze",
         help="measure one scan and write its report",
         description="Measure the lungs and lobes of one chest CT and write the report.",
     )
     parser.add_argument("scan", type=Path, help="folder, zip file, DICOMDIR or DICOM file")
+    add_segmentation_to(parser)
+    add_measuring_to(parser)
+    parser.set_defaults(run=run)
+
+
+def add_measuring_to(parser: argparse.ArgumentParser) -> None:
+    """Declare all but the scan and its regions: what is measured, judged and written."""
+    default = Options()
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results")
     parser.add_argument("--force", action="store_true", help="replace results already there")
     parser.add_argument("--series", metavar="UID", help="measure this series, whatever the ranking")
     parser.add_argument("--profile", choices=PROFILES, default=default.profile)
-    add_segmentation_to(parser)
     parser.add_argument(
         "--laa",
         type=int,
@@ -77,7 +83,6 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print analysis.json on stdout")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    parser.set_defaults(run=run)
 
 
 def add_segmentation_to(parser: argparse.ArgumentParser) -> None:

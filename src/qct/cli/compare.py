@@ -36,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
 
     check_folder(args.output, force=args.force)
     with shown_progress(quiet=args.quiet or args.json) as progress:
-        changes = compare(
+        compared = compare(
             (args.prior, *args.current), options=Options(profile=args.profile), progress=progress
         )
-    files = comparison_files(changes, args.profile)
+    files = comparison_files(compared)
     write_folder(args.output, files, force=args.force)
     if args.json:
         sys.stdout.write(files["comparison.json"].decode())
@@ -48,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
         from qct.regions import WHOLE_LUNG
 
         lines = [
-            text_of(one) for one in changes if one.region == WHOLE_LUNG.key and one.least_change
+            text_of(one)
+            for one in compared.changes
+            if one.region == WHOLE_LUNG.key and one.least_change
         ]
         sys.stdout.write("\n".join(lines) + f"\n\ntable: {args.output / 'comparison.html'}\n")
     return 0

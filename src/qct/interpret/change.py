@@ -71,7 +71,7 @@ def compare(results: Sequence[Result]) -> tuple[Change, ...]:
     if len(results) < 2:
         msg = f"{len(results)} results, expected two or more"
         raise ValueError(msg)
-    ordered = in_order(results)
+    ordered = _named_apart(in_order(results))
     first = ordered[0]
     keys = dict.fromkeys(
         (one.region, one.quantity)
@@ -96,6 +96,17 @@ def in_order(results: Sequence[Result]) -> tuple[Result, ...]:
     return tuple(results)
 
 
+def _named_apart(results: Sequence[Result]) -> tuple[Result, ...]:
+    """Give results that share a name, such as two series of one day, a number each."""
+    names = [one.name for one in results]
+    return tuple(
+        replace(one, name=f"{one.name} ({names[: at + 1].count(one.name)})")
+        if names.count(one.name) > 1
+        else one
+        for at, one in enumerate(results)
+    )
+
+
 # --- may two scans be compared --------------------------------------------------------------------
 
 Check = Callable[[Result, Result], str]
@@ -106,6 +117,13 @@ def _person(first: Result, other: Result) -> str:
     if first.patient_id and other.patient_id and first.patient_id != other.patient_id:
         return "patient IDs differ"
     return ""
+
+
+def _scan(first: Result, other: Result) -> str:
+    if first is other or not first.acquisition.series_uid:
+        return ""
+    one, two = ((r.acquisition.series_uid, r.date) for r in (first, other))
+    return "the same scan again" if one == two else ""
 
 
 def _version(first: Result, other: Result) -> str:
@@ -175,6 +193,7 @@ def _contrast(first: Result, other: Result) -> str:
 
 EVERYTHING: tuple[Check, ...] = (
     _person,
+    _scan,
     _version,
     _profile,
     _segmentation,

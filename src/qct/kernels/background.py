@@ -76,14 +76,19 @@ def _block_background(
                     for y in range(j * edge, min((j + 1) * edge, ny)):
                         for x in range(i * edge, min((i + 1) * edge, nx)):
                             if inside[z, y, x]:
-                                bin_ = math.floor(hu[z, y, x]) - LOWEST_HU
-                                counts[min(max(bin_, 0), N_BINS - 1)] += 1
+                                counts[_bin_of(hu[z, y, x])] += 1
                                 n += 1
                 if n < max(least, 1):
                     continue
                 level, spread = _mode(counts, n)
                 background[k, j, i, 0] = level + LOWEST_HU + 0.5
                 background[k, j, i, 1] = spread
+
+
+@kernel
+def _bin_of(hu: float) -> int:
+    """Return the bin of 1 HU that a value falls into."""
+    return min(max(math.floor(hu) - LOWEST_HU, 0), N_BINS - 1)
 
 
 @kernel
@@ -181,8 +186,7 @@ def _block_means(
                                 and inside[z, y, x - rim]
                                 and inside[z, y, x + rim]
                             ):
-                                bin_ = math.floor(hu[z, y, x]) - LOWEST_HU
-                                counts[min(max(bin_, 0), N_BINS - 1)] += 1
+                                counts[_bin_of(hu[z, y, x])] += 1
                                 n += 1
                 if n >= max(least, 1):
                     means[k, j, i] = _trimmed_mean(counts, n, int(trim * n)) + LOWEST_HU + 0.5

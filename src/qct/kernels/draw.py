@@ -72,16 +72,27 @@ def depth_in_capsule(
 
 @kernel
 def thin_share(radius: float, soft: float) -> float:
-    """Weaken a capsule that is thinner than a voxel, so that its mass per length stays right.
+    """Return the share of a capsule's middle: one that is thinner than the edge is drawn weaker, not narrower.
 
-    The drawn profile, ``clip(depth / soft + 1/2, 0, 1)``, has the area ``pi (r + s/2)^3 / (3 s)`` for
-    ``r < s/2``, where the capsule's is ``pi r^2``.
+    The profile ``clip((radius - r) / soft + 1/2, 0, 1)`` has the area ``pi (radius + soft / 2)^3 / (3 soft)``
+    up to ``radius = soft / 2``, where the capsule's is ``pi radius^2``. From there the share goes to 1.
     """
     if radius >= soft:
         return 1.0
     if radius >= soft / 2:
         return 0.75 + 0.5 * (radius / soft - 0.5)
     return 3.0 * soft * radius * radius / (radius + soft / 2) ** 3
+
+
+@kernel
+def drawn_radius(radius: float, soft: float) -> float:
+    """Return the radius of the profile whose area, times `thin_share`, is that of a disc.
+
+    From ``radius = soft / 2`` on the profile's own area is ``pi (radius^2 + soft^2 / 12)``.
+    """
+    if radius <= soft / 2:
+        return radius
+    return math.sqrt(radius * radius / thin_share(radius, soft) - soft * soft / 12.0)
 
 
 @kernel
@@ -92,7 +103,10 @@ def draw_capsules(
     spacing: npt.NDArray[np.float64],
     soft: float,
 ) -> None:
-    """Blend tapered capsules of one density into an image, one after the other, in place.
+    """Blend the union of tapered capsules of one density into an image, in place.
+
+    A voxel is covered as far as the capsule that covers it most: where segments of one tree meet, nothing is
+    drawn twice, and neither their order nor where a tube is cut in two matters.
 
     Letters: Z, Y, X grid; K capsules.
 
@@ -107,24 +121,34 @@ def draw_capsules(
     spacing : (3,) float64
         (z, y, x), mm.
     soft : float
-        Width of the edge across which the share goes from 0 to 1, mm; about a voxel.
-
-    Notes
-    -----
-    A capsule thinner than a voxel is drawn weaker, see `thin_share`.
+        Width of the edge across which the share goes from 0 to 1, mm; about a voxel. The area of a
+        cross-section does not depend on it, see `thin_share` and `drawn_radius`.
     """
+    nz, ny, nx = hu.shape
+    boxes = np.empty((segments.shape[0], 6), np.int64)
     for k in range(segments.shape[0]):
-        segment = segments[k]
-        reach = max(segment[6], segment[7]) + soft / 2
-        z0, z1, y0, y1, x0, x1 = box_of(segment, reach, spacing, hu.shape)
-        for z in range(z0, z1):
+        reach = drawn_radius(max(segments[k, 6], segments[k, 7]), soft) + soft / 2
+        boxes[k] = box_of(segments[k], reach, spacing, hu.shape)
+    shares = np.zeros((ny, nx))
+    for z in range(nz):
+        low, high, left, right = ny, 0, nx, 0
+        for k in range(segments.shape[0]):
+            z0, z1, y0, y1, x0, x1 = boxes[k]
+            if z < z0 or z >= z1:
+                continue
+            low, high, left, right = min(low, y0), max(high, y1), min(left, x0), max(right, x1)
             for y in range(y0, y1):
                 for x in range(x0, x1):
                     depth, radius = depth_in_capsule(
-                        segment, z * spacing[0], y * spacing[1], x * spacing[2]
+                        segments[k], z * spacing[0], y * spacing[1], x * spacing[2]
                     )
-                    share = min(1.0, max(0.0, depth / soft + 0.5)) * thin_share(radius, soft)
-                    hu[z, y, x] += np.float32((value - hu[z, y, x]) * share)
+                    share = (depth - radius + drawn_radius(radius, soft)) / soft + 0.5
+                    share = min(1.0, share) * thin_share(radius, soft)
+                    shares[y, x] = max(shares[y, x], share)
+        for y in range(low, high):
+            for x in range(left, right):
+                hu[z, y, x] += np.float32((value - hu[z, y, x]) * shares[y, x])
+                shares[y, x] = 0.0
 
 
 @kernel("(uint8[:, :, ::1], float64[:, ::1], uint8[::1], float64[::1])")

@@ -338,12 +338,17 @@ def sum_by_owner(
     contrast: npt.NDArray[np.int16],
     labels: npt.NDArray[np.uint8],
     owner: npt.NDArray[np.int32],
+    points: npt.NDArray[np.int32],
     section: npt.NDArray[np.int32],
     n_sections: int,
 ) -> npt.NDArray[Any]:
     """Sum the contrast of the voxels that belong to a point, by label and by the point's class.
 
-    A voxel beside one that is `NOT_LUNG` shows the blurred rim of the lung or of an airway and does not count.
+    A voxel beside one that is `NOT_LUNG` shows the blurred rim of the lung or of an airway: what its mirror
+    image across the point shows counts in its place, for a vessel is alike on both sides. Where that is at
+    the rim, too, neither counts.
+
+    Letters: Z, Y, X grid; N points.
 
     Parameters
     ----------
@@ -352,6 +357,8 @@ def sum_by_owner(
         Below 8 where `contrast` is lung.
     owner : (Z, Y, X) int32
         As of `paint_nearest`.
+    points : (N, 3) int32
+        In voxels.
     section : (N,) int32
         Class of every point, 0 to A - 1.
     n_sections : int
@@ -362,18 +369,20 @@ def sum_by_owner(
     sums : (8, A) int64
     """
     sums = np.zeros((contrast.shape[0], 8, n_sections), np.int64)
-    in_parts(_sum_by_owner, contrast, labels, owner, section, sums)
+    in_parts(_sum_by_owner, contrast, labels, owner, points, section, sums)
     total: npt.NDArray[Any] = sums.sum(axis=0)
     return total
 
 
 @kernel(
-    "(int16[:, :, ::1], uint8[:, :, ::1], int32[:, :, ::1], int32[::1], int64[:, :, ::1], int64, int64)"
+    "(int16[:, :, ::1], uint8[:, :, ::1], int32[:, :, ::1], int32[:, ::1], int32[::1], "
+    "int64[:, :, ::1], int64, int64)"
 )
 def _sum_by_owner(
     contrast: npt.NDArray[np.int16],
     labels: npt.NDArray[np.uint8],
     owner: npt.NDArray[np.int32],
+    points: npt.NDArray[np.int32],
     section: npt.NDArray[np.int32],
     sums: npt.NDArray[np.int64],
     part: int,
@@ -382,19 +391,32 @@ def _sum_by_owner(
     """Fill the slices ``part::parts``."""
     nz, ny, nx = contrast.shape
     for z in range(part, nz, parts):
-        below, above = max(z - 1, 0), min(z + 1, nz - 1)
         for y in range(ny):
-            front, back = max(y - 1, 0), min(y + 1, ny - 1)
             for x in range(nx):
-                if owner[z, y, x] < 0 or contrast[z, y, x] == NOT_LUNG:
+                p = owner[z, y, x]
+                if p < 0 or contrast[z, y, x] == NOT_LUNG:
                     continue
-                lowest = min(
-                    contrast[below, y, x],
-                    contrast[above, y, x],
-                    contrast[z, front, x],
-                    contrast[z, back, x],
-                    contrast[z, y, max(x - 1, 0)],
-                    contrast[z, y, min(x + 1, nx - 1)],
-                )
-                if lowest != NOT_LUNG:
-                    sums[z, labels[z, y, x], section[owner[z, y, x]]] += contrast[z, y, x]
+                mz, my, mx = z, y, x
+                if _at_rim(contrast, z, y, x):
+                    mz, my, mx = 2 * points[p, 0] - z, 2 * points[p, 1] - y, 2 * points[p, 2] - x
+                    if _at_rim(contrast, mz, my, mx):
+                        continue
+                sums[z, labels[z, y, x], section[p]] += contrast[mz, my, mx]
+
+
+@kernel
+def _at_rim(contrast: npt.NDArray[np.int16], z: int, y: int, x: int) -> bool:
+    """Tell whether a voxel is off the grid, `NOT_LUNG`, or beside one that is (off the grid is none)."""
+    nz, ny, nx = contrast.shape
+    if z < 0 or y < 0 or x < 0 or z >= nz or y >= ny or x >= nx:
+        return True
+    lowest = min(
+        contrast[z, y, x],
+        contrast[max(z - 1, 0), y, x],
+        contrast[min(z + 1, nz - 1), y, x],
+        contrast[z, max(y - 1, 0), x],
+        contrast[z, min(y + 1, ny - 1), x],
+        contrast[z, y, max(x - 1, 0)],
+        contrast[z, y, min(x + 1, nx - 1)],
+    )
+    return bool(lowest == NOT_LUNG)

@@ -329,7 +329,7 @@ def tube_segments(tubes: tuple[Tube, ...], wider: float = 0.0) -> npt.NDArray[np
 
 
 def draw(model: Model, segments: npt.NDArray[np.float64], value: float) -> None:
-    """Blend capsules, in reference mm from the carina, into the model."""
+    """Blend the union of capsules, in reference mm from the carina, into the model."""
     draw_capsules(
         model.hu, _on_grid(segments, model.grid), value, _spacing(model.grid), model.grid.step
     )
@@ -399,35 +399,24 @@ def _draw_trees(model: Model, spec: ChestSpec) -> None:
     """Vessels, then all walls, then all lumens, so that no wall stands across a lumen."""
     scale = model.scale
     trees = model.trees
-    for tree in (trees.arteries, trees.veins):
-        segments = tree.segments[tree.segments[:, 7] * scale > SMALLEST_VESSEL_MM]
-        draw(model, segments, VESSEL_HU)
-        steps = segments[:, 6:].mean(1) * scale / VESSEL_STEP_MM
-        _mark(model, model.vessel, segments, np.clip(np.rint(steps), 1, 255).astype(np.uint8))
+    vessels = np.concatenate([trees.arteries.segments, trees.veins.segments])
+    vessels = vessels[vessels[:, 7] * scale > SMALLEST_VESSEL_MM]
+    vessels = vessels[
+        np.argsort(vessels[:, 6:].mean(1), kind="stable")
+    ]  # the wider one's number stays
+    draw(model, vessels, VESSEL_HU)
+    steps = vessels[:, 6:].mean(1) * scale / VESSEL_STEP_MM
+    _mark(model, model.vessel, vessels, np.clip(np.rint(steps), 1, 255).astype(np.uint8))
     airways = trees.airways
     seen = airways.segments[:, 7] * scale > SMALLEST_LUMEN_MM
     outer = with_walls(airways, scale, spec.wall)
-    draw(model, as_drawn(outer[seen], model.grid.step), WALL_HU)
-    draw(model, as_drawn(airways.segments[seen], model.grid.step), GAS_HU)
+    draw(model, outer[seen], WALL_HU)
+    draw(model, airways.segments[seen], GAS_HU)
     order = np.flatnonzero(seen)[::-1]  # the trachea last, so that its number stays
     small = 2 * airways.segments[order, 6:].mean(1) * scale < smallest_airway_mm(spec.voxel_mm)
     numbers = airways.generation[order] + np.uint8(1) + np.uint8(SMALL_AIRWAY) * small
     _mark(model, model.airway, outer[order], numbers.astype(np.uint8))
     model.vessel[model.airway > 0] = 0
-
-
-def as_drawn(segments: npt.NDArray[np.float64], soft: float) -> npt.NDArray[np.float64]:
-    """Return tubes a little narrower, so that drawn with an edge of width `soft` they have their area.
-
-    A disc whose share falls from 1 to 0 across that width holds ``pi (r^2 + soft^2 / 12)``. Those thinner than
-    the edge stay: they are drawn weaker, see `qct.kernels.draw.thin_share`.
-    """
-    narrow = segments.copy()
-    radius = segments[:, 6:]
-    narrow[:, 6:] = np.where(
-        radius < soft, radius, np.sqrt(np.maximum(radius**2 - soft**2 / 12, 0))
-    )
-    return narrow
 
 
 def _mark(

@@ -9,7 +9,12 @@ from pathlib import Path
 from pydicom.errors import InvalidDicomError
 
 from qct.acquisition import Acquisition
-from qct.errors import IdentityError, NothingToReadError, OptionError, ReadError
+from qct.errors import (
+    IdentityError,
+    NoSuchSeriesError,
+    NothingToReadError,
+    ReadError,
+)
 from qct.findings import Candidate, Progress, no_progress
 from qct.read.choose import (
     CT_CLASSES,
@@ -94,7 +99,7 @@ class Inventory:
         if series_uid is not None:
             groups = tuple(g for g in groups if g.slices[0].series_uid == series_uid)
             if not groups:
-                raise OptionError(
+                raise NoSuchSeriesError(
                     f"there is no series {series_uid}", hint="Run qct inspect to list the series."
                 )
         if not groups:

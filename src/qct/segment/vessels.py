@@ -100,6 +100,9 @@ GATE_OVER_NOISE = 2.5
 THIN = (0.05, 0.6)
 """Where the middle shows between these shares of full contrast, blur and area determine each other."""
 
+ALONE = 0.02
+"""Nothing lies beside a vessel at the end of whose cross-section the lung is back, within this share."""
+
 WIDE = 0.8
 """From this share on the middle says nothing more, and the integral is the cross-section."""
 
@@ -330,6 +333,7 @@ def _fit_blur(
     """
     middle = sections[:, 1] / full_hu
     thin = (middle > THIN[0]) & (middle < THIN[1]) & (lines.level == 1) & (sections[:, 0] > 0)
+    thin &= np.abs(sections[:, 4]) < ALONE * full_hu
     if np.count_nonzero(thin) < LEAST_TO_FIT:
         return USUAL_BLUR, USUAL_BLUR
     variance = sections[thin, 0] / full_hu / (-2 * np.pi * np.log1p(-middle[thin]))
@@ -397,5 +401,5 @@ def _volumes(
     z, y, x = contrast.shape
     owner = paint_nearest((z, y, x), lines.voxels, radii.astype(np.float32))
     section = np.minimum(area_mm2, SECTIONS - 1).astype(np.int32)
-    sums = sum_by_owner(contrast, grid.labels, owner, section, SECTIONS)
+    sums = sum_by_owner(contrast, grid.labels, owner, lines.voxels, section, SECTIONS)
     return np.asarray(sums * (STEP_MM**3 / 1000))
