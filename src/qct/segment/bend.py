@@ -32,11 +32,11 @@ without points varies by, which weighs the vessels against its stiffness."""
 
 _ROUNDS = 3
 
-_WIDTHS_MM = (8.0, 8.0, 6.0, 6.0, 4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 2.0, 2.0)
+_WIDTHS_MM = (8.0, 6.0, 4.0, 3.0, 2.0, 2.0)
 """What the vessels say is smoothed by these along the heights, step by step, so that the plate finds a wide
 valley before a narrow one."""
 
-_MOST_STEP_MM = 8.0
+_MOST_STEP_MM = 16.0
 """A node alone goes no farther in one step."""
 
 
@@ -45,7 +45,7 @@ def bend(chart: Chart, points: SheetPoints, band: Band | None = None) -> npt.NDA
 
     Minimises sum w (d - o)^2 + a (laplacian d)^2 + b d^2 + 2 t^2 c(d) over the nodes of a grid, o being the
     mean height of the points at a node above the surface, c what a `band` says. Without points and band, d
-    would have the variance t^2 / (8 sqrt(a b)) in the middle of a large plate; so t^2 follows from `SHAPE_SD_MM`.
+    would have the variance t^2 / (8 sqrt(a b)) in the middle of a large plate: t^2 follows from `SHAPE_SD_MM`.
     """
     shape = chart.height_mm.shape
     nodes = (shape[0] // CELL_COLUMNS + 2, shape[1] // CELL_COLUMNS + 2)
@@ -121,10 +121,8 @@ def _keep_off_vessels(
 ) -> npt.NDArray[np.float64]:
     """Move the plate into the valley of the (N, H) cost, by Newton's steps that never climb a curvature."""
     number = np.arange(len(cost))
-    smooth = cost
-    for k, width in enumerate(_WIDTHS_MM):
-        if k == 0 or width != _WIDTHS_MM[k - 1]:
-            smooth = gaussian_filter1d(cost, width, axis=1, mode="nearest")
+    for width in _WIDTHS_MM:
+        smooth = gaussian_filter1d(cost, width, axis=1, mode="nearest")
         at = np.clip(rise + REACH_MM, 1.0, 2 * REACH_MM - 1.001)
         low = at.astype(np.int64)
         share = at - low
