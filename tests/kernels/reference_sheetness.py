@@ -25,7 +25,8 @@ def find_sheets(hu, inside, taps, least_curvature):
         strength = across * (across - along) / (across + along)
     is_sheet = inside & (across >= least_curvature) & (across > along)
     smooth = np.where(inside, _correlate(hu, taps, (0, 0, 0)), 0)
-    return np.where(is_sheet, strength, 0), vectors[..., 0], smooth
+    across_line = np.where(inside & (across >= least_curvature), -values[..., 1], 0)
+    return np.where(is_sheet, strength, 0), vectors[..., 0], smooth, np.clip(across_line, 0, 255)
 
 
 def find_crests(strength, normal, inside, least_strength):

@@ -20,8 +20,11 @@ def _scan(seed, shape=(7, 8, 9)):
 @given(seed=st.integers(0, 2**31))
 def test_find_sheets_agrees_with_its_reference(seed):
     hu, inside = _scan(seed)
-    strength, normal, smooth = sheetness.find_sheets(hu, inside, TAPS, 4.0)
-    expected, direction, smoothed = reference.find_sheets(hu, inside, TAPS, 4.0)
+    strength, normal, smooth, across_line = sheetness.find_sheets(hu, inside, TAPS, 4.0)
+    expected, direction, smoothed, across = reference.find_sheets(hu, inside, TAPS, 4.0)
+    off = across_line - np.floor(across)
+    assert np.abs(off).max() <= 1  # a rounding error next to a whole number
+    assert np.mean(off != 0) < 0.02
     np.testing.assert_allclose(strength, expected, atol=0.05)
     np.testing.assert_allclose(smooth, smoothed, rtol=1e-5, atol=1e-2)
     clear = expected > 5
@@ -39,7 +42,7 @@ def _slab(normal):
 @pytest.mark.parametrize("normal", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -2, 2)])
 def test_a_sheet_is_found_and_faces_its_normal(normal):
     hu = _slab(normal)
-    strength, found, _ = sheetness.find_sheets(hu, np.ones(hu.shape, bool), TAPS, 4.0)
+    strength, found, *_ = sheetness.find_sheets(hu, np.ones(hu.shape, bool), TAPS, 4.0)
     assert strength[10, 10, 10] > 30
     unit = np.array(normal) / np.linalg.norm(normal)
     assert abs(found[10, 10, 10] / 127 @ unit) > 0.99
@@ -49,8 +52,12 @@ def test_a_line_and_a_dark_sheet_are_no_sheets():
     z, y, _ = np.mgrid[-10:11, -10:11, -10:11]
     line = (-850 + 400 * np.exp(-0.5 * (z**2 + y**2))).astype(np.float32)
     inside = np.ones(line.shape, bool)
+    strength, _, _, across_line = sheetness.find_sheets(line, inside, TAPS, 4.0)
     # Two equal curvatures leave a rounding error of contrast.
-    assert sheetness.find_sheets(line, inside, TAPS, 4.0)[0][10, 10, 10] < 1
+    assert strength[10, 10, 10] < 1
+    assert across_line[10, 10, 10] > 60
+    sheet = _slab((1, 0, 0))
+    assert sheetness.find_sheets(sheet, inside, TAPS, 4.0)[3].max() == 0
     dark = -1700 - _slab((1, 0, 0))
     assert sheetness.find_sheets(dark, inside, TAPS, 4.0)[0][10, 10, 10] == 0
 
@@ -59,7 +66,7 @@ def test_a_line_and_a_dark_sheet_are_no_sheets():
 @given(seed=st.integers(0, 2**31))
 def test_find_crests_agrees_with_its_reference(seed):
     hu, inside = _scan(seed)
-    strength, normal, _ = sheetness.find_sheets(hu, np.ones(hu.shape, bool), TAPS, 4.0)
+    strength, normal, *_ = sheetness.find_sheets(hu, np.ones(hu.shape, bool), TAPS, 4.0)
     found = sheetness.find_crests(strength, normal, inside, 8.0)
     np.testing.assert_array_equal(found, reference.find_crests(strength, normal, inside, 8.0))
 
@@ -67,7 +74,7 @@ def test_find_crests_agrees_with_its_reference(seed):
 def test_the_crest_of_a_sheet_is_one_voxel_thick():
     hu = _slab((1, 0, 0))
     inside = np.ones(hu.shape, bool)
-    strength, normal, _ = sheetness.find_sheets(hu, inside, TAPS, 4.0)
+    strength, normal, *_ = sheetness.find_sheets(hu, inside, TAPS, 4.0)
     crest = sheetness.find_crests(strength, normal, inside, 8.0)
     assert np.flatnonzero(crest[:, 10, 10]).tolist() == [10]
 
@@ -103,8 +110,8 @@ def test_the_sign_of_a_normal_does_not_matter(seed):
 def test_a_slice_without_lung_has_no_sheets():
     hu, inside = _scan(3)
     inside[2] = False
-    strength, _, smooth = sheetness.find_sheets(hu, inside, TAPS, 4.0)
-    expected, _, smoothed = reference.find_sheets(hu, inside, TAPS, 4.0)
+    strength, _, smooth, _ = sheetness.find_sheets(hu, inside, TAPS, 4.0)
+    expected, _, smoothed, _ = reference.find_sheets(hu, inside, TAPS, 4.0)
     assert not strength[2].any()
     np.testing.assert_allclose(strength, expected, atol=0.05)
     np.testing.assert_allclose(smooth, smoothed, rtol=1e-5, atol=1e-2)

@@ -94,8 +94,8 @@ def find_sheets(
     inside: npt.NDArray[np.bool_],
     taps: npt.NDArray[np.float32],
     least_curvature: float,
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Measure how much every voxel looks like part of a thin bright sheet.
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Measure how much every voxel looks like part of a thin bright sheet, or of a line.
 
     With Hessian eigenvalues l1 >= l2 >= l3 and m = max(abs(l1), abs(l2)), the strength of a sheet is
     -l3 (-l3 - m) / (-l3 + m): the curvature across it, times how far that outweighs the curvature along it
@@ -121,17 +121,22 @@ def find_sheets(
         Unit normal (z, y, x) times `NORMAL_SCALE`; its sign is arbitrary. 0 where there is no sheet.
     smooth : (Z, Y, X) float32
         `hu` after the Gaussian, where `inside`; 0 elsewhere.
+    across_line : (Z, Y, X) uint8
+        -l2 in HU/mm², to the next lower whole number and at most 255: the weaker curvature across a bright
+        line. 0 if it is not positive, or -l3 does not count.
     """
     strength = np.zeros(hu.shape, np.float32)
     normal = np.zeros((*hu.shape, 3), np.int8)
     smooth = np.zeros(hu.shape, np.float32)
-    in_parts(_find_sheets, hu, inside, taps, float(least_curvature), (strength, normal, smooth))
-    return strength, normal, smooth
+    across_line = np.zeros(hu.shape, np.uint8)
+    found = (strength, normal, smooth, across_line)
+    in_parts(_find_sheets, hu, inside, taps, float(least_curvature), found)
+    return found
 
 
 @kernel(
     "(float32[:, :, ::1], boolean[:, :, ::1], float32[:, ::1], float64, "
-    "Tuple((float32[:, :, ::1], int8[:, :, :, ::1], float32[:, :, ::1])), int64, "
+    "Tuple((float32[:, :, ::1], int8[:, :, :, ::1], float32[:, :, ::1], uint8[:, :, ::1])), int64, "
     "int64)"
 )
 def _find_sheets(
@@ -139,12 +144,17 @@ def _find_sheets(
     inside: npt.NDArray[np.bool_],
     taps: npt.NDArray[np.float32],
     least_curvature: float,
-    found: tuple[npt.NDArray[np.float32], npt.NDArray[np.int8], npt.NDArray[np.float32]],
+    found: tuple[
+        npt.NDArray[np.float32],
+        npt.NDArray[np.int8],
+        npt.NDArray[np.float32],
+        npt.NDArray[np.uint8],
+    ],
     part: int,
     parts: int,
 ) -> None:
     """Fill the slices ``part::parts`` of what `find_sheets` returns."""
-    strength, normal, smooth = found
+    strength, normal, smooth, across_line = found
     nz, ny, nx = hu.shape
     radius = taps.shape[1] // 2
     for z in range(part, nz, parts):
@@ -187,6 +197,7 @@ def _find_sheets(
                 first, middle, last = _eigenvalues(zz, yy, xx, zy, zx, yx)
                 if -last < least_curvature:
                     continue
+                across_line[z, y, x] = int(min(max(-middle, 0.0), 255.0))
                 along = max(abs(first), abs(middle))
                 contrast = (-last - along) / (-last + along)
                 if contrast <= 0:

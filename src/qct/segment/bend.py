@@ -2,10 +2,11 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter1d, map_coordinates
 from scipy.sparse import coo_array, csc_array, diags_array
 from scipy.sparse.linalg import spsolve
 
+from qct.segment.avascular import REACH_MM, Band
 from qct.segment.fissures import SheetPoints
 from qct.segment.unroll import COLUMN_MM, Chart
 
@@ -25,14 +26,26 @@ FULL_WEIGHT = 8.0
 OUTLIER_MM = 2.0
 """Distance of a node's points from the plate at which their weight halves."""
 
+SHAPE_SD_MM = 9.0
+"""How far the fitted shape is off where nothing is seen, in mm (see `trust.AVERAGE_ERROR`): what a plate
+without points varies by, which weighs the vessels against its stiffness."""
+
 _ROUNDS = 3
 
+_WIDTHS_MM = (8.0, 6.0, 4.0, 3.0, 2.0, 2.0)
+"""What the vessels say is smoothed by these along the heights, step by step, so that the plate finds a wide
+valley before a narrow one."""
 
-def bend(chart: Chart, points: SheetPoints) -> npt.NDArray[np.float64]:
-    """Return the (U, V) mm by which a surface has to rise to meet points.
+_MOST_STEP_MM = 16.0
+"""A node alone goes no farther in one step."""
 
-    Minimises sum w (d - o)^2 + a (laplacian d)^2 + b d^2 over the nodes of a grid, o being the mean height of
-    the points at a node above the surface.
+
+def bend(chart: Chart, points: SheetPoints, band: Band | None = None) -> npt.NDArray[np.float64]:
+    """Return the (U, V) mm by which a surface has to rise to meet points, and to keep off vessels elsewhere.
+
+    Minimises sum w (d - o)^2 + a (laplacian d)^2 + b d^2 + 2 t^2 c(d) over the nodes of a grid, o being the
+    mean height of the points at a node above the surface, c what a `band` says. Without points and band, d
+    would have the variance t^2 / (8 sqrt(a b)) in the middle of a large plate: t^2 follows from `SHAPE_SD_MM`.
     """
     shape = chart.height_mm.shape
     nodes = (shape[0] // CELL_COLUMNS + 2, shape[1] // CELL_COLUMNS + 2)
@@ -43,27 +56,83 @@ def bend(chart: Chart, points: SheetPoints) -> npt.NDArray[np.float64]:
     weight, size = points.weight[on_grid], nodes[0] * nodes[1]
     total = np.bincount(number, weight, size)
     mean = np.bincount(number, weight * offset[on_grid], size) / np.maximum(total, 1e-9)
-    rises = _solve(np.minimum(total / FULL_WEIGHT, 1.0), mean, nodes).reshape(nodes)
+    weight = np.minimum(total / FULL_WEIGHT, 1.0)
+    plate = _plate(nodes)
+    rise, weight = _meet(plate, weight, mean)
+    if band is not None:
+        rise = _keep_off_vessels(
+            plate, weight, mean, rise, SHAPE_SD_MM**2 * _SPREAD * _at_nodes(band, nodes)
+        )
     at = np.indices(shape).reshape(2, -1) / CELL_COLUMNS
-    fine: npt.NDArray[np.float64] = map_coordinates(rises, at, order=1, mode="nearest")
+    fine: npt.NDArray[np.float64] = map_coordinates(
+        rise.reshape(nodes), at, order=1, mode="nearest"
+    )
     return fine.reshape(shape)
 
 
-def _solve(
-    weight: npt.NDArray[np.float64], mean: npt.NDArray[np.float64], nodes: tuple[int, int]
-) -> npt.NDArray[np.float64]:
-    """Solve for the plate, nodes that stay off it counting less each time."""
-    cell_mm = CELL_COLUMNS * COLUMN_MM
-    stiffness = (SMOOTH_MM / cell_mm) ** 4
-    pull = stiffness * (cell_mm / RETURN_MM) ** 4
+_CELL_MM = CELL_COLUMNS * COLUMN_MM
+_STIFFNESS = (SMOOTH_MM / _CELL_MM) ** 4
+_PULL = _STIFFNESS * (_CELL_MM / RETURN_MM) ** 4
+_SPREAD = 8 * np.sqrt(_STIFFNESS * _PULL)
+
+
+def _plate(nodes: tuple[int, int]) -> csc_array:
+    """Return the stiffness of the plate and its pull towards the fitted shape."""
     laplacian = _laplacian(nodes)
-    plate = stiffness * (laplacian.T @ laplacian) + pull * diags_array(np.ones(weight.size))
-    rise = np.zeros(weight.size)
+    springs = diags_array(np.full(nodes[0] * nodes[1], _PULL))
+    return csc_array(_STIFFNESS * (laplacian.T @ laplacian) + springs)
+
+
+def _meet(
+    plate: csc_array, weight: npt.NDArray[np.float64], mean: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Solve for the plate, nodes that stay off it counting less each time; return their weights too."""
+    rise, trusted = np.zeros(weight.size), weight
     trust = np.ones(weight.size)
     for _ in range(_ROUNDS):
-        w = weight * trust
-        rise = np.asarray(spsolve(csc_array(plate + diags_array(w)), w * mean), np.float64)
+        trusted = weight * trust
+        rise = _solve(plate, trusted, trusted * mean)
         trust = 1 / (1 + ((mean - rise) / OUTLIER_MM) ** 2)
+    return rise, weight * trust
+
+
+def _solve(
+    plate: csc_array, weight: npt.NDArray[np.float64], force: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    return np.asarray(spsolve(csc_array(plate + diags_array(weight)), force), np.float64)
+
+
+def _at_nodes(band: Band, nodes: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Sum what the columns next to each node say: (N, H)."""
+    n_u, n_v, n_heights = band.cost.shape
+    padded = np.zeros((CELL_COLUMNS * nodes[0], CELL_COLUMNS * nodes[1], n_heights))
+    first = CELL_COLUMNS // 2  # so that the node's own column lies in the middle of its cell
+    padded[first : first + n_u, first : first + n_v] = band.cost
+    cells = padded.reshape(nodes[0], CELL_COLUMNS, nodes[1], CELL_COLUMNS, n_heights)
+    return np.asarray(cells.sum(axis=(1, 3)).reshape(-1, n_heights))
+
+
+def _keep_off_vessels(
+    plate: csc_array,
+    weight: npt.NDArray[np.float64],
+    mean: npt.NDArray[np.float64],
+    rise: npt.NDArray[np.float64],
+    cost: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Move the plate into the valley of the (N, H) cost, by Newton's steps that never climb a curvature."""
+    number = np.arange(len(cost))
+    for width in _WIDTHS_MM:
+        smooth = gaussian_filter1d(cost, width, axis=1, mode="nearest")
+        at = np.clip(rise + REACH_MM, 1.0, 2 * REACH_MM - 1.001)
+        low = at.astype(np.int64)
+        share = at - low
+        below, here, over = (
+            (1 - share) * smooth[number, low + step] + share * smooth[number, low + step + 1]
+            for step in (-1, 0, 1)
+        )
+        slope = (over - below) / 2
+        curve = np.maximum(over - 2 * here + below, np.abs(slope) / _MOST_STEP_MM)
+        rise = _solve(plate, weight + curve, weight * mean + curve * rise - slope)
     return rise
 
 

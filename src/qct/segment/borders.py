@@ -9,6 +9,7 @@ import numpy.typing as npt
 from qct.findings import FissureFit
 from qct.regions import Label, Side
 from qct.segment.agree import agreeing
+from qct.segment.avascular import find_band
 from qct.segment.bend import bend
 from qct.segment.completeness import measure_completeness
 from qct.segment.fissures import NO_POINTS, Evidence, LungBox, SheetPoints
@@ -130,9 +131,11 @@ def _fit(
     if found.chart is None:
         return found
     near = followed.joined(_beside(found.chart, clear))
+    band = find_band(found.chart, lung.box, lung.evidence, above, near)
+    drawn = found.chart.raised(bend(found.chart, near, band), lung.box, above)
+    # What is not seen stays as unknown as it was: vessels move the border, but do not vouch for it.
     chart = found.chart.raised(bend(found.chart, near), lung.box, above)
-    surface = chart.field(Lattice.over(lung.box))
-    return _Followed(coefficients, surface, chart, slab, trace)
+    return _Followed(coefficients, drawn.field(Lattice.over(lung.box)), chart, slab, trace)
 
 
 def _beside(chart: Chart, points: SheetPoints) -> SheetPoints:

@@ -40,6 +40,12 @@ VESSEL_HU = -620.0
 VESSEL_MM = 2.5
 """Sheets closer than this to a vessel are its side."""
 
+VESSEL_CURVATURE = 40.0
+"""Curvature across a vessel, in HU/mm², in both directions: vessels of about 2 mm and more."""
+
+VESSELS_OFF_RIM_MM = 4.0
+"""Nearer to the rim of the lung than this, in mm, its wall is taken for vessels."""
+
 THICK_FILL = 0.75
 """Bright crests whose disc is so full lie on a sheet, not in a vessel: a fissure that is thick with fluid or
 inflammation."""
@@ -167,14 +173,16 @@ class Evidence:
         On sheets that voxels show clearly.
     usable : (Z, Y, X) bool
         On the grid of the lung's box: where a fissure could be seen, off the rim and off vessels.
+    inner : (Z, Y, X) bool
+        Where vessels were looked for, off the rim.
+    on_vessel : (Z, Y, X) bool
+        Close to the middle of vessels.
     """
 
     points: SheetPoints
     usable: npt.NDArray[np.bool_]
-
-    def above(self, is_above: npt.NDArray[np.bool_]) -> "Evidence":
-        """Return the evidence with the chosen points only."""
-        return Evidence(self.points.where(is_above), self.usable)
+    inner: npt.NDArray[np.bool_]
+    on_vessel: npt.NDArray[np.bool_]
 
 
 NO_POINTS = SheetPoints(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
@@ -211,8 +219,9 @@ def cut_lung_box(volume: Volume, lung: npt.NDArray[np.bool_], first: tuple[int, 
 
 def find_evidence(box: LungBox) -> Evidence:
     """Find what a lung shows of its fissures."""
-    inside = edt.edt(box.mask, parallel=0) > PLEURA_MM / BOX_STEP_MM
-    strength, normal, smooth = find_sheets(
+    to_rim = edt.edt(box.mask, parallel=0)
+    inside = to_rim > PLEURA_MM / BOX_STEP_MM
+    strength, normal, smooth, across_line = find_sheets(
         box.hu, inside, derivative_taps(SHEET_SIGMA_MM / BOX_STEP_MM), LEAST_CURVATURE
     )
     off_vessels = edt.edt(~(inside & (smooth > VESSEL_HU)), parallel=0) >= VESSEL_MM / BOX_STEP_MM
@@ -222,7 +231,12 @@ def find_evidence(box: LungBox) -> Evidence:
     least = max(LEAST_STRENGTH, STRENGTH_OVER_MEDIAN * median)
     usable = inside & (off_vessels | _near_thick_sheets(box, strength, normal, inside, least))
     is_crest = find_crests(strength, normal, usable, least)
-    return Evidence(_choose_coplanar(box, strength, normal, is_crest), usable)
+    return Evidence(
+        _choose_coplanar(box, strength, normal, is_crest),
+        usable,
+        to_rim > VESSELS_OFF_RIM_MM / BOX_STEP_MM,
+        across_line > VESSEL_CURVATURE,
+    )
 
 
 def _near_thick_sheets(

@@ -37,7 +37,7 @@ from qct.segment.trust import FLAGS_OF_SUPPORT
 from qct.segment.upright import stand_upright
 from qct.volume import Volume
 
-METHOD = "fissure surfaces 4"
+METHOD = "fissure surfaces 5"
 """Name and version of this way to find the lobes; raised when results change."""
 
 LEAST_LUNG_ML = 100.0
