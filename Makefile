@@ -11,7 +11,8 @@ demo: $(VENV)/.installed
 	@echo "        $(CURDIR)/demo-output/report.pdf"
 
 test: $(VENV)/.tested
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/qct warmup
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # Compiled lines are invisible to coverage: the kernels' tests once more, interpreted, must reach every line and branch.
 test-nojit: $(VENV)/.tested
