@@ -2,6 +2,7 @@
 
     QctError
     ├── OptionError        a setting is wrong                                    exit 2
+    │   └── NoSuchSeriesError      the series that was asked for is not there
     ├── ReadError          what came in cannot be read or must not be measured   exit 3
     │   ├── NothingToReadError     no CT series at all
     │   ├── SeriesRefusedError     there are series, none may be measured
