@@ -131,12 +131,20 @@ def summary(kind, found):
     )
 
 
+def markdown(head, lines, ends):
+    """Return the lines as a Markdown table, the summaries below it."""
+    rule = " | ".join("---" for _ in head.split(" | "))
+    rows = "\n".join(f"| {line} |" for line in (head, rule, *lines))
+    told = "\n".join(f"- {end}" for end in ends)
+    return f"Written by `python benchmarks/lobes_phantom.py --table FILE`.\n\n{rows}\n\n{told}\n"
+
+
 def main():
     """Divide every chest and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three chests only")
     parser.add_argument("--some", action="store_true", help="every third of the 24 chests")
-    parser.add_argument("--table", type=Path, help="also write the lines to this file")
+    parser.add_argument("--table", type=Path, help="also write a Markdown table to this file")
     args = parser.parse_args()
     conditions = list(itertools.product(SLICE_MM, INCOMPLETE, EXPOSURE_MAS, LAA))
     conditions = QUICK if args.quick else conditions[:: 3 if args.some else 1]
@@ -145,9 +153,10 @@ def main():
         "true lungs": lambda case: divide_lobes(case.volume, lungs_of(case.lobes)),
     }
     figures, lines = {kind: [] for kind in kinds}, []
-    print(
+    head = (
         f"chest | lungs | Dice {' '.join(LOBES)} | volume error % | CPU s | support, completeness %"
     )
+    print(head)
     for case in chests(conditions):
         for kind, divide in kinds.items():
             start = time.process_time()
@@ -156,11 +165,10 @@ def main():
             figures[kind].append(both)
             lines.append(line)
             print(line, flush=True)
-    for kind, found in figures.items():
-        lines.append(summary(kind, found))
-        print(lines[-1])
+    ends = [summary(kind, found) for kind, found in figures.items()]
+    print(*ends, sep="\n")
     if args.table:
-        args.table.write_text("\n".join(lines) + "\n")
+        args.table.write_text(markdown(head, lines, ends), "utf-8")
 
 
 if __name__ == "__main__":
