@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qct.segment.avascular import BEYOND_MM, LEFT_SHARE, REACH_MM, find_band, rate
-from qct.segment.bend import bend
+from qct.segment.bend import bend_off_vessels
 from qct.segment.fissures import NO_POINTS, Evidence, LungBox, SheetPoints
 from qct.segment.surfaces import Lattice, Surface
 from qct.segment.unroll import COLUMN_MM, Chart
@@ -45,7 +45,7 @@ def test_the_vessels_tell_where_the_border_is(border_mm):
     band = find_band(level_chart(), box, evidence, None, NO_POINTS)
     best = band.cost.sum(axis=(0, 1)).argmin() - REACH_MM
     assert abs(best - border_mm) <= 2
-    rise = bend(level_chart(), NO_POINTS, band)
+    _, rise = bend_off_vessels(level_chart(), NO_POINTS, band)
     assert abs(np.median(rise) - border_mm) < 2
 
 
@@ -56,14 +56,16 @@ def test_the_surface_stays_on_a_fissure_that_is_seen():
     beyond = int(BEYOND_MM / COLUMN_MM)
     assert not band.cost[: 20 + beyond].any()
     assert band.cost[21 + beyond :].any(axis=2).all()
-    rise = bend(level_chart(), seen, band)
+    _, rise = bend_off_vessels(level_chart(), seen, band)
     assert np.abs(rise[:18]).max() < 1
     assert rise[-8:].mean() > 3
 
 
 def test_vessels_everywhere_or_nowhere_say_little():
     box, evidence = lung(-1000.0)
-    rise = bend(level_chart(), NO_POINTS, find_band(level_chart(), box, evidence, None, NO_POINTS))
+    _, rise = bend_off_vessels(
+        level_chart(), NO_POINTS, find_band(level_chart(), box, evidence, None, NO_POINTS)
+    )
     assert np.abs(rise).mean() < 3
     evidence.on_vessel[:] = False
     assert not find_band(level_chart(), box, evidence, None, NO_POINTS).cost.any()

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import convolve1d, distance_transform_edt, uniform_filter
 
-from qct.segment.fissures import BOX_STEP_MM, Evidence, LungBox, SheetPoints
+from qct.segment.fissures import Evidence, LungBox, SheetPoints
 from qct.segment.surfaces import Surface
 from qct.segment.unroll import COLUMN_MM, Chart
 
@@ -78,7 +78,7 @@ def find_band(
     """
     heights = np.arange(-REACH_MM, REACH_MM + 0.5)
     points = chart.surface_mm()[:, :, None] + heights[:, None] * chart.axes[2]
-    looked, on_vessel = _read(points, box, evidence)
+    looked, on_vessel = box.read(points, evidence.inner, evidence.on_vessel)
     if above is not None:
         height = above.heights(points.reshape(-1, 3)).reshape(looked.shape)
         looked &= height > OFF_FLOOR_MM
@@ -93,17 +93,6 @@ def rate(distance_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     outside = 1 / (1 + np.exp((HALF_MM - np.abs(distance_mm)) / EDGE_MM))
     share: npt.NDArray[np.float64] = LEFT_SHARE + (1 - LEFT_SHARE) * outside
     return share
-
-
-def _read(
-    points_mm: npt.NDArray[np.float64], box: LungBox, evidence: Evidence
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Tell of (..., 3) points whether vessels were looked for there, and found."""
-    index = np.rint((points_mm - box.origin_mm) / BOX_STEP_MM).astype(np.intp)
-    last = np.array(box.mask.shape) - 1
-    on_grid = ((index >= 0) & (index <= last)).all(axis=-1)
-    at = np.ravel_multi_index(tuple(np.moveaxis(np.clip(index, 0, last), -1, 0)), box.mask.shape)
-    return evidence.inner.ravel()[at] & on_grid, evidence.on_vessel.ravel()[at] & on_grid
 
 
 def _cost(
@@ -126,10 +115,7 @@ def _cost(
 
 def _distance_mm(chart: Chart, seen: SheetPoints) -> npt.NDArray[np.float64]:
     """Return how far each column is from the nearest that holds a point."""
-    hit = np.zeros(chart.on_border.shape, bool)
-    index = np.rint(chart.locate(seen.position_mm)[0]).astype(np.int64)
-    on_grid = ((index >= 0) & (index < np.reshape(hit.shape, (2, 1)))).all(axis=0)
-    hit[tuple(index[:, on_grid])] = True
+    hit = chart.marked(chart.locate(seen.position_mm)[0])
     if not hit.any():
         return np.full(hit.shape, np.inf)
     return COLUMN_MM * np.asarray(distance_transform_edt(~hit), np.float64)

@@ -39,16 +39,50 @@ valley before a narrow one."""
 _MOST_STEP_MM = 16.0
 """A node alone goes no farther in one step."""
 
+_CELL_MM = CELL_COLUMNS * COLUMN_MM
+_STIFFNESS = (SMOOTH_MM / _CELL_MM) ** 4
+_PULL = _STIFFNESS * (_CELL_MM / RETURN_MM) ** 4
+_SPREAD = 8 * np.sqrt(_STIFFNESS * _PULL)
 
-def bend(chart: Chart, points: SheetPoints, band: Band | None = None) -> npt.NDArray[np.float64]:
-    """Return the (U, V) mm by which a surface has to rise to meet points, and to keep off vessels elsewhere.
 
-    Minimises sum w (d - o)^2 + a (laplacian d)^2 + b d^2 + 2 t^2 c(d) over the nodes of a grid, o being the
-    mean height of the points at a node above the surface, c what a `band` says. Without points and band, d
+def bend(chart: Chart, points: SheetPoints) -> npt.NDArray[np.float64]:
+    """Return the (U, V) mm by which a surface has to rise to meet points.
+
+    Minimises sum w (d - o)^2 + a (laplacian d)^2 + b d^2 over the nodes of a grid, o being the mean height of
+    the points at a node above the surface.
+    """
+    nodes = _nodes_of(chart)
+    rise, _ = _meet(_plate(nodes), *_at_nodes(chart, points, nodes))
+    return _on_columns(rise, nodes, chart)
+
+
+def bend_off_vessels(
+    chart: Chart, points: SheetPoints, band: Band
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the rise of `bend`, and the one that also keeps off vessels where there are no points.
+
+    The second adds 2 t^2 c(d) to what is minimised, c being what the `band` says. Without points and band, d
     would have the variance t^2 / (8 sqrt(a b)) in the middle of a large plate: t^2 follows from `SHAPE_SD_MM`.
     """
-    shape = chart.height_mm.shape
-    nodes = (shape[0] // CELL_COLUMNS + 2, shape[1] // CELL_COLUMNS + 2)
+    nodes = _nodes_of(chart)
+    plate = _plate(nodes)
+    weight, mean = _at_nodes(chart, points, nodes)
+    met, trusted = _meet(plate, weight, mean)
+    cost = SHAPE_SD_MM**2 * _SPREAD * _cost_at_nodes(band, nodes)
+    off_vessels = _keep_off_vessels(plate, trusted, mean, met, cost)
+    return _on_columns(met, nodes, chart), _on_columns(off_vessels, nodes, chart)
+
+
+def _nodes_of(chart: Chart) -> tuple[int, int]:
+    """Return how many nodes a grid has that covers the columns of a chart."""
+    n_u, n_v = chart.height_mm.shape
+    return n_u // CELL_COLUMNS + 2, n_v // CELL_COLUMNS + 2
+
+
+def _at_nodes(
+    chart: Chart, points: SheetPoints, nodes: tuple[int, int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the weight of the points at each node, and their mean height above the surface: (N,)."""
     columns, offset = chart.locate(points.position_mm)
     cell = np.rint(columns / CELL_COLUMNS).astype(np.int64)
     on_grid = ((cell >= 0) & (cell < np.reshape(nodes, (2, 1)))).all(axis=0)
@@ -56,24 +90,19 @@ def bend(chart: Chart, points: SheetPoints, band: Band | None = None) -> npt.NDA
     weight, size = points.weight[on_grid], nodes[0] * nodes[1]
     total = np.bincount(number, weight, size)
     mean = np.bincount(number, weight * offset[on_grid], size) / np.maximum(total, 1e-9)
-    weight = np.minimum(total / FULL_WEIGHT, 1.0)
-    plate = _plate(nodes)
-    rise, weight = _meet(plate, weight, mean)
-    if band is not None:
-        rise = _keep_off_vessels(
-            plate, weight, mean, rise, SHAPE_SD_MM**2 * _SPREAD * _at_nodes(band, nodes)
-        )
+    return np.minimum(total / FULL_WEIGHT, 1.0), mean
+
+
+def _on_columns(
+    rise: npt.NDArray[np.float64], nodes: tuple[int, int], chart: Chart
+) -> npt.NDArray[np.float64]:
+    """Interpolate from nodes to columns."""
+    shape = chart.height_mm.shape
     at = np.indices(shape).reshape(2, -1) / CELL_COLUMNS
     fine: npt.NDArray[np.float64] = map_coordinates(
         rise.reshape(nodes), at, order=1, mode="nearest"
     )
     return fine.reshape(shape)
-
-
-_CELL_MM = CELL_COLUMNS * COLUMN_MM
-_STIFFNESS = (SMOOTH_MM / _CELL_MM) ** 4
-_PULL = _STIFFNESS * (_CELL_MM / RETURN_MM) ** 4
-_SPREAD = 8 * np.sqrt(_STIFFNESS * _PULL)
 
 
 def _plate(nodes: tuple[int, int]) -> csc_array:
@@ -102,7 +131,7 @@ def _solve(
     return np.asarray(spsolve(csc_array(plate + diags_array(weight)), force), np.float64)
 
 
-def _at_nodes(band: Band, nodes: tuple[int, int]) -> npt.NDArray[np.float64]:
+def _cost_at_nodes(band: Band, nodes: tuple[int, int]) -> npt.NDArray[np.float64]:
     """Sum what the columns next to each node say: (N, H)."""
     n_u, n_v, n_heights = band.cost.shape
     padded = np.zeros((CELL_COLUMNS * nodes[0], CELL_COLUMNS * nodes[1], n_heights))

@@ -10,7 +10,7 @@ from qct.findings import FissureFit
 from qct.regions import Label, Side
 from qct.segment.agree import agreeing
 from qct.segment.avascular import find_band
-from qct.segment.bend import bend
+from qct.segment.bend import bend, bend_off_vessels
 from qct.segment.completeness import measure_completeness
 from qct.segment.fissures import NO_POINTS, Evidence, LungBox, SheetPoints
 from qct.segment.follow import Trace, follow
@@ -132,10 +132,10 @@ def _fit(
         return found
     near = followed.joined(_beside(found.chart, clear))
     band = find_band(found.chart, lung.box, lung.evidence, above, near)
-    drawn = found.chart.raised(bend(found.chart, near, band), lung.box, above)
+    met, off_vessels = bend_off_vessels(found.chart, near, band)
+    surface = found.chart.raised(off_vessels, lung.box, above).field(Lattice.over(lung.box))
     # What is not seen stays as unknown as it was: vessels move the border, but do not vouch for it.
-    chart = found.chart.raised(bend(found.chart, near), lung.box, above)
-    return _Followed(coefficients, drawn.field(Lattice.over(lung.box)), chart, slab, trace)
+    return _Followed(coefficients, surface, found.chart.raised(met, lung.box, above), slab, trace)
 
 
 def _beside(chart: Chart, points: SheetPoints) -> SheetPoints:

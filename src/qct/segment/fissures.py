@@ -111,12 +111,20 @@ class LungBox:
     origin_mm: npt.NDArray[np.float64]
 
     def holds(self, points_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Tell which of (N, 3) points lie in the lung."""
-        index = np.rint((points_mm - self.origin_mm) / BOX_STEP_MM).astype(np.int64)
-        last = np.array(self.mask.shape) - 1
-        on_grid = ((index >= 0) & (index <= last)).all(axis=1)
-        inside: npt.NDArray[np.bool_] = self.mask[tuple(np.clip(index, 0, last).T)] & on_grid
+        """Tell which of (..., 3) points lie in the lung."""
+        (inside,) = self.read(points_mm, self.mask)
         return inside
+
+    def read(
+        self, points_mm: npt.NDArray[np.float64], *masks: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.bool_], ...]:
+        """Return what masks on this grid say at the voxels nearest to (..., 3) points; False off the grid."""
+        index = np.rint((points_mm - self.origin_mm) / BOX_STEP_MM).astype(np.intp)
+        last = np.array(self.mask.shape) - 1
+        on_grid = ((index >= 0) & (index <= last)).all(axis=-1)
+        at = tuple(np.moveaxis(np.clip(index, 0, last), -1, 0))
+        number = np.ravel_multi_index(at, self.mask.shape)
+        return tuple(mask.ravel()[number] & on_grid for mask in masks)
 
 
 @dataclass(frozen=True)

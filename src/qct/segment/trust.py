@@ -118,7 +118,7 @@ def measure_coverage(chart: Chart | None, trace: Trace | None) -> Coverage:
         return Coverage(area_mm2=total)
     points = trace.points().position_mm
     columns, offset = chart.locate(points)
-    followed, beside = (_hit(columns[:, part], area.shape) for part in _parted(offset))
+    followed, beside = (chart.marked(columns[:, part]) for part in _parted(offset))
     on, off = _around(followed), _around(beside)
     covered, contradicted = on & ~off, off & ~on
     return Coverage(
@@ -134,15 +134,6 @@ def _parted(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     on = np.abs(offset_mm) <= ON_BORDER_MM
     return on, ~on
-
-
-def _hit(columns: npt.NDArray[np.float64], shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Mark the columns that hold points."""
-    hit = np.zeros(shape, bool)
-    index = np.rint(columns).astype(np.int64)
-    on_grid = ((index >= 0) & (index < np.reshape(shape, (2, 1)))).all(axis=0)
-    hit[tuple(index[:, on_grid])] = True
-    return hit
 
 
 def _around(hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

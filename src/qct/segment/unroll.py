@@ -72,6 +72,14 @@ class Chart:
         below = map_coordinates(self.height_mm, columns, order=1, mode="nearest")
         return columns, along[:, 2] - below
 
+    def marked(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Mark the (U, V) columns nearest to (2, N) column numbers."""
+        marked = np.zeros(self.height_mm.shape, bool)
+        index = np.rint(columns).astype(np.int64)
+        on_grid = ((index >= 0) & (index < np.reshape(marked.shape, (2, 1)))).all(axis=0)
+        marked[tuple(index[:, on_grid])] = True
+        return marked
+
     def normals_at(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return (N, 3) unit normals of the surface at (2, N) column numbers, pointing up."""
         slopes = [
