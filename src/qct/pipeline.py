@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -366,24 +367,28 @@ def results(
         If they are asked for and the scan did not come as DICOM slices, or these are gone.
     """
     from qct.export import airways_csv, analysis_json, measurements_csv, nifti_bytes
+    from qct.kernels.compiled import n_threads
     from qct.report import build, document_json
 
     created = datetime.now().astimezone()
     if dicom and apart is not None:
         apart.make(analysis, created)
-    document = build(analysis, language=language, paper=paper)
-    makers: dict[str, Callable[[], bytes]] = {
-        "labels.nii.gz": lambda: nifti_bytes(analysis.scan.volume, analysis.segmentation.labels),
-        "report.json": lambda: document_json(document),
-        **_reports(document),
-        "measurements.csv": lambda: measurements_csv(analysis).encode(),
-        "airways.csv": lambda: airways_csv(analysis).encode(),
-        "analysis.json": lambda: analysis_json(analysis, started=started).encode(),
-    }
-    files = {}
-    for done, (name, make) in enumerate(makers.items()):
-        progress(f"writing {name}", done / len(makers))
-        files[name] = make()
+    with ThreadPoolExecutor(n_threads()) as pool:
+        where = analysis.scan.volume, analysis.segmentation.labels
+        begun = {"labels.nii.gz": pool.submit(nifti_bytes, *where)}
+        document = build(analysis, language=language, paper=paper)
+        makers: dict[str, Callable[[], bytes]] = {
+            "report.json": lambda: document_json(document),
+            **_reports(document),
+            "measurements.csv": lambda: measurements_csv(analysis).encode(),
+            "airways.csv": lambda: airways_csv(analysis).encode(),
+            "analysis.json": lambda: analysis_json(analysis, started=started).encode(),
+        }
+        begun |= {name: pool.submit(make) for name, make in makers.items()}
+        files = {}
+        for done, (name, content) in enumerate(begun.items()):
+            progress(f"writing {name}", done / len(begun))
+            files[name] = content.result()
     if dicom:
         from qct.export.dicom_apart import usual_objects
 

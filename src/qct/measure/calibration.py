@@ -91,7 +91,7 @@ def _muscle(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int
     bottom, top = np.quantile(heights, MUSCLE_HEIGHTS).astype(int)
     picked = np.arange(bottom, top + 1, max(1, (top - bottom) // N_SLICES))
     lungs = is_lung[labels[picked]]
-    seen = lungs.any(axis=0)
+    seen = np.logical_or.reduce(lungs)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     _, dy, dx = volume.spacing_mm
     middle, reach = (columns[0] + columns[-1]) // 2, round(MUSCLE_REACH_MM / dx)
