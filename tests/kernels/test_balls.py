@@ -18,6 +18,18 @@ def test_reach_agrees_with_its_reference(mask, radius_mm, spacing_mm):
     )
 
 
+@given(
+    x=st.lists(st.integers(0, 199), min_size=1, max_size=4),
+    radius_mm=st.sampled_from([0.0, 1.0, 3.1, 70.0]),
+)
+def test_reach_goes_from_word_to_word_along_a_row_and_never_into_the_next(x, radius_mm):
+    mask = np.zeros((1, 2, 200), bool)
+    mask[0, 0, x] = True
+    spacing_mm = (1.0, 1000.0, 1.0)
+    expected = reference_balls.reach(mask, radius_mm, spacing_mm)
+    np.testing.assert_array_equal(reach(mask, radius_mm, spacing_mm), expected)
+
+
 @given(mask=MASKS, radius_mm=RADII)
 def test_reach_is_a_dilation(mask, radius_mm):
     reached = reach(mask, radius_mm, (1.0, 1.0, 1.0))

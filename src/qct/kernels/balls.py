@@ -1,14 +1,20 @@
 """What a ball reaches: all voxels within a radius of a mask, voxels of any shape.
 
-Squared distances are sums over the axes, so the minimum over a ball is one pass per axis. The passes look no
-further than the radius: for the balls that lungs need an eighth of the CPU time of a distance map (0.03 s
-against 0.24 s for 7 million voxels and a radius of 5).
+A ball is a row of voxels for every step along z and y, wide in the middle. Rows of the mask are words of bits:
+one or of words moves 64 voxels, and one shift widens as many. The rows of one width are put together before
+they are widened, the widest first, so that a ball needs no more shifts than its widest row.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, kernel
+
+WORD = 64
+"""Voxels in a word."""
+
+SLACK_MM2 = 1e-3
+"""Squared distances are rounded: a voxel at just the radius is reached."""
 
 
 def reach(
@@ -20,7 +26,7 @@ def reach(
 
     Parameters
     ----------
-    mask : (Z, Y, X) bool, C-contiguous
+    mask : (Z, Y, X) bool
     radius_mm : float
         Not negative. A voxel at just this distance is reached.
     spacing_mm : (float, float, float)
@@ -30,79 +36,68 @@ def reach(
     -------
     reached : (Z, Y, X) bool
     """
-    in_slices = np.empty(mask.shape, np.float32)
-    reached = np.zeros(mask.shape, np.bool_)
-    in_parts(_measure_in_slices, mask, float(radius_mm), spacing_mm, in_slices)
-    in_parts(_reach_across, in_slices, float(radius_mm), spacing_mm[0], reached)
-    return reached
+    nz, ny, nx = mask.shape
+    n_words = -(-nx // WORD)
+    bits = np.zeros((nz, ny, n_words * WORD // 8), np.uint8)
+    bits[:, :, : -(-nx // 8)] = np.packbits(mask, axis=2, bitorder="little")
+    reached = np.zeros_like(bits)
+    words, into = (one.view(np.uint64).reshape(nz, ny * n_words) for one in (bits, reached))
+    in_parts(_reach, words, n_words, _rows_of_ball(radius_mm, spacing_mm), into)
+    return np.unpackbits(reached, axis=2, count=nx, bitorder="little").view(np.bool_)
 
 
-@kernel("(boolean[:, :, ::1], float64, UniTuple(float64, 3), float32[:, :, ::1], int64, int64)")
-def _measure_in_slices(
-    mask: npt.NDArray[np.bool_],
-    radius_mm: float,
-    spacing_mm: tuple[float, float, float],
-    squared: npt.NDArray[np.float32],
+def _rows_of_ball(
+    radius_mm: float, spacing_mm: tuple[float, float, float]
+) -> npt.NDArray[np.int64]:
+    """Return (steps along z, steps along y, half the width) of the rows of a ball, (N, 3), the widest first."""
+    sz, sy, sx = spacing_mm
+    nz, ny, nx = (int(radius_mm / step_mm + 1e-6) for step_mm in spacing_mm)
+    z, y, x = np.arange(-nz, nz + 1), np.arange(-ny, ny + 1), np.arange(nx + 2)
+    left_mm2 = (radius_mm * radius_mm - (z * sz) ** 2 + SLACK_MM2).astype(np.float32)
+    across_mm2 = ((x * float(np.float32(sx))) ** 2).astype(np.float32)
+    in_slice_mm2 = across_mm2 + ((y * sy) ** 2).astype(np.float32)[:, None]
+    width = (in_slice_mm2 <= left_mm2[:, None, None]).sum(axis=2) - 1
+    at_z, at_y = np.nonzero(width >= 0)
+    rows = np.column_stack([z[at_z], y[at_y], width[at_z, at_y]])
+    return np.ascontiguousarray(rows[np.argsort(-rows[:, 2], kind="stable")], np.int64)
+
+
+@kernel("(uint64[:, ::1], int64, int64[:, ::1], uint64[:, ::1], int64, int64)")
+def _reach(
+    words: npt.NDArray[np.uint64],
+    n_words: int,
+    rows: npt.NDArray[np.int64],
+    reached: npt.NDArray[np.uint64],
     part: int,
     parts: int,
 ) -> None:
-    """Measure squared distances (mm2) to the mask within the slices ``part::parts``, up to the radius."""
-    nz, ny, nx = mask.shape
-    _, sy, sx = spacing_mm
-    beyond = int(radius_mm / sx) + 2
-    n_rows = int(radius_mm / sy + 1e-6)
-    rows = np.empty((ny, nx), np.float32)
+    """Put the rows of a ball to the words (Z, Y * `n_words`) of the slices ``part::parts``."""
+    nz = words.shape[0]
     for z in range(part, nz, parts):
-        for y in range(ny):
-            _measure_in_row(mask[z, y], np.float32(sx), beyond, rows[y])
-        for y in range(ny):
-            nearest = squared[z, y]
-            for x in range(nx):
-                nearest[x] = rows[y, x]
-            for y2 in range(max(y - n_rows, 0), min(y + n_rows + 1, ny)):
-                more = np.float32(((y2 - y) * sy) ** 2)
-                other = rows[y2]
-                for x in range(nx):
-                    way = other[x] + more
-                    nearest[x] = way if way < nearest[x] else nearest[x]
+        into = reached[z]
+        width = rows[0, 2]
+        for n in range(rows.shape[0]):
+            for _ in range(width - rows[n, 2]):
+                _widen(into, n_words)
+            width = rows[n, 2]
+            z2, ahead = z + rows[n, 0], rows[n, 1] * n_words
+            if 0 <= z2 < nz:
+                there = words[z2, max(ahead, 0) :]
+                here = into[max(-ahead, 0) :]
+                for i in range(min(here.size, there.size)):
+                    here[i] |= there[i]
+        for _ in range(width):
+            _widen(into, n_words)
 
 
 @kernel
-def _measure_in_row(
-    mask: npt.NDArray[np.bool_],
-    step_mm: np.float32,
-    beyond: int,
-    squared: npt.NDArray[np.float32],
-) -> None:
-    """Measure the squared distance (mm2) to the mask along one row, at most `beyond` steps."""
-    nx = mask.size
-    steps = beyond
-    for x in range(nx):
-        steps = 0 if mask[x] else min(steps + 1, beyond)
-        squared[x] = (steps * step_mm) ** 2
-    steps = beyond
-    for x in range(nx - 1, -1, -1):
-        steps = 0 if mask[x] else min(steps + 1, beyond)
-        squared[x] = min(squared[x], (steps * step_mm) ** 2)
-
-
-@kernel("(float32[:, :, ::1], float64, float64, boolean[:, :, ::1], int64, int64)")
-def _reach_across(
-    squared: npt.NDArray[np.float32],
-    radius_mm: float,
-    slice_mm: float,
-    reached: npt.NDArray[np.bool_],
-    part: int,
-    parts: int,
-) -> None:
-    """Combine slices, in the rows ``part::parts``."""
-    nz, ny, nx = squared.shape
-    n_slices = int(radius_mm / slice_mm + 1e-6)
-    for y in range(part, ny, parts):
-        for z in range(nz):
-            row = reached[z, y]
-            for z2 in range(max(z - n_slices, 0), min(z + n_slices + 1, nz)):
-                left = np.float32(radius_mm * radius_mm - ((z2 - z) * slice_mm) ** 2 + 1e-3)
-                other = squared[z2, y]
-                for x in range(nx):
-                    row[x] |= other[x] <= left
+def _widen(words: npt.NDArray[np.uint64], n_words: int) -> None:
+    """Set the bits beside those that are set, in rows of so many words, in place."""
+    one, last = np.uint64(1), np.uint64(63)
+    for row in range(0, words.size, n_words):
+        before = np.uint64(0)
+        for w in range(row, row + n_words):
+            word = words[w]
+            after = words[w + 1] if w + 1 < row + n_words else np.uint64(0)
+            words[w] = word | word << one | word >> one | before >> last | after << last
+            before = word
