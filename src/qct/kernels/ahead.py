@@ -35,6 +35,7 @@ LAST_FIRST = (
     "rays",
     "flood",
     "balls",
+    "runs",
     "blocks",
     "pixels",
 )
