@@ -36,6 +36,7 @@ LAST_FIRST = (
     "rays",
     "flood",
     "balls",
+    "runs",
     "blocks",
     "pixels",
 )
