@@ -27,6 +27,7 @@ LAST_FIRST = (
     "ridges",
     "background",
     "histogram",
+    "band",
     "plates",
     "sheetness",
     "fields",
@@ -35,6 +36,7 @@ LAST_FIRST = (
     "rays",
     "flood",
     "balls",
+    "runs",
     "blocks",
     "pixels",
 )

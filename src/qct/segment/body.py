@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.blocks import average_blocks
+from qct.kernels.histogram import count_hu
 from qct.segment.morphology import (
     Box,
     Mask,
@@ -14,9 +14,10 @@ from qct.segment.morphology import (
     box_around,
     erode,
     filled_slices,
-    largest,
     opened,
+    repeated,
 )
+from qct.segment.parts import Parts, largest
 from qct.volume import PADDING_HU, Volume
 
 BLOCK_MM = 1.4
@@ -99,10 +100,7 @@ def find_body(blocks: Blocks) -> Mask:
     core = largest(opened(tissue, SHEET_MM, rough_mm))
     body = filled_slices(core | _lung_at_edge(rough, core, float(np.prod(rough_mm)) / 1000.0))
     # The skin is half air in a coarse view, and is no air space.
-    body = erode(body, SKIN_MM, rough_mm)
-    for axis, step in enumerate(steps):
-        body = np.repeat(body, step, axis).take(range(blocks.hu.shape[axis]), axis)
-    return body
+    return repeated(erode(body, SKIN_MM, rough_mm), steps, blocks.hu.shape)
 
 
 def _lung_at_edge(hu: npt.NDArray[np.int16], core: Mask, voxel_ml: float) -> Mask:
@@ -110,28 +108,44 @@ def _lung_at_edge(hu: npt.NDArray[np.int16], core: Mask, voxel_ml: float) -> Mas
     lung = np.zeros_like(core)
     if not core.any():
         return lung
-    parts = cc3d.connected_components(hu <= TISSUE_ABOVE_HU, connectivity=6)
-    edge = (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1])
-    numbers = np.unique(np.concatenate([one.ravel() for one in edge]))
-    sizes = np.bincount(parts.ravel())
+    parts = Parts.of(hu <= TISSUE_ABOVE_HU)
+    across = parts.spans[:, 1:]
+    at_edge = ((across[..., 0] == 0) | (across[..., 1] == hu.shape[1:])).any(axis=1)
     box = box_around(core, 0.0, (1.0, 1.0, 1.0))
-    for number in numbers[numbers > 0]:
-        if sizes[number] * voxel_ml < LUNG_AT_EDGE_ML:
-            continue
-        here = parts == number
-        amid = here[box].sum() > 0.9 * sizes[number]
-        if amid and LUNG_MEDIAN_HU[0] < float(np.median(hu[here])) < LUNG_MEDIAN_HU[1]:
+    for number in np.flatnonzero(at_edge & (parts.sizes * voxel_ml >= LUNG_AT_EDGE_ML)):
+        here = parts.mask(np.arange(parts.sizes.size) == number)
+        amid = np.count_nonzero(here[box]) > 0.9 * parts.sizes[number]
+        if amid and LUNG_MEDIAN_HU[0] < median_hu(hu, here) < LUNG_MEDIAN_HU[1]:
             lung |= here
     return lung
 
 
-def air_threshold_hu(hu: npt.NDArray[np.int16]) -> int:
+def count_each_hu(
+    hu: npt.NDArray[np.int16], mask: Mask, limits_hu: tuple[int, int]
+) -> npt.NDArray[np.int64]:
+    """Count the voxels of a mask that have each HU between two limits; what lies beyond counts as they."""
+    lowest_hu, highest_hu = limits_hu
+    labels = mask.view(np.uint8).reshape(len(hu), -1)
+    bins = lowest_hu, highest_hu - lowest_hu + 1, PADDING_HU
+    slab_of = np.zeros((2, len(hu)), np.uint8)
+    return np.asarray(count_hu(hu.reshape(len(hu), -1), labels, slab_of, 1, bins)[1, 0])
+
+
+def median_hu(hu: npt.NDArray[np.int16], mask: Mask) -> float:
+    """Median of the HU in a mask that is not empty; of an even number, halfway between the middle two."""
+    lowest_hu = PADDING_HU + 1
+    up_to = np.cumsum(count_each_hu(hu, mask, (lowest_hu, -lowest_hu)))
+    middle = np.searchsorted(up_to, [(up_to[-1] - 1) // 2, up_to[-1] // 2], "right")
+    return float(middle.mean()) + lowest_hu
+
+
+def air_threshold_hu(hu: npt.NDArray[np.int16], body: Mask) -> int:
     """HU halfway between the mean of air spaces and the mean of tissue, each split by that very HU.
 
     Parameters
     ----------
-    hu : (N,) int16
-        Inside the body.
+    hu : (K, J, I) int16
+    body : (K, J, I) bool
 
     Notes
     -----
@@ -140,9 +154,7 @@ def air_threshold_hu(hu: npt.NDArray[np.int16]) -> int:
     count as 100 HU, so that they do not pull.
     """
     bottom, top = -1024, 100
-    counts = np.bincount(
-        np.clip(hu, bottom, top).astype(np.int64) - bottom, minlength=top - bottom + 1
-    )
+    counts = count_each_hu(hu, body, (bottom, top))
     values = np.arange(bottom, top + 1)
     threshold = TISSUE_ABOVE_HU
     for _ in range(100):

@@ -1,10 +1,10 @@
 """Gas that is not lung: stomach and bowel under the diaphragm."""
 
-import cc3d
 import numpy as np
 
 from qct.segment.body import Blocks
-from qct.segment.morphology import Box, Mask, dilate, erode
+from qct.segment.morphology import Mask, dilate, erode, widened, within
+from qct.segment.parts import Parts
 
 GAS_BELOW_HU = -930
 """Gas, with the noise of one block; most lung is brighter."""
@@ -61,42 +61,28 @@ def gas_pockets(blocks: Blocks, air: Mask, threshold_hu: int) -> Mask:
 def _pockets(blocks: Blocks, air: Mask, middle: int, threshold_hu: int) -> Mask:
     """Find the pockets whose centre lies below slice `middle`."""
     dark = air & (blocks.hu < GAS_BELOW_HU)
-    parts = cc3d.connected_components(erode(dark, CORE_MM, blocks.spacing_mm), connectivity=6)
-    found = cc3d.statistics(parts)
-    keep = np.zeros_like(air)
-    for number in range(1, len(found["voxel_counts"])):
-        ml = found["voxel_counts"][number] * blocks.block_ml
-        if ml < SMALLEST_POCKET_ML / 4 or found["centroids"][number][0] > middle:
-            continue
-        box = found["bounding_boxes"][number]
-        here = parts[box] == number
+    parts = Parts.of(erode(dark, CORE_MM, blocks.spacing_mm))
+    large = parts.sizes * blocks.block_ml >= SMALLEST_POCKET_ML / 4
+    keep = np.zeros(parts.sizes.size, bool)
+    for number in np.flatnonzero(large & (parts.centres[:, 0] <= middle)).tolist():
+        box = parts.box(number)
+        here = parts.cut(number)
         if np.median(blocks.hu[box][here]) >= GAS_MEDIAN_HU:
             continue
-        around = _widened(box, blocks)
-        if _is_walled(blocks.cut(around), parts[around] == number, threshold_hu):
-            keep[box] |= here
-    return _reached(keep, erode(dark, NECK_MM, blocks.spacing_mm))
+        around = widened(box, 3 * CORE_MM + SHELL_MM[1], blocks.spacing_mm)
+        core = np.zeros(air[around].shape, bool)
+        core[within(box, around)] = here
+        keep[number] = _is_walled(blocks.cut(around), core, threshold_hu)
+    return _reached(parts.mask(keep), erode(dark, NECK_MM, blocks.spacing_mm))
 
 
 def _reached(cores: Mask, shallow: Mask) -> Mask:
     """Extend cores into the shallow ends of their pockets, unless that leads out into lung."""
     if not cores.any():
         return cores
-    parts = cc3d.connected_components(shallow, connectivity=6)
-    sizes, inner = np.bincount(parts.ravel()), np.bincount(parts[cores], minlength=parts.max() + 1)
-    extend = (inner > 0) & (sizes <= MOST_GROWTH * inner)
-    extend[0] = False
-    return np.asarray(extend[parts] | cores)
-
-
-def _widened(box: Box, blocks: Blocks) -> Box:
-    """Return a box with room for the shell of a pocket."""
-    z, y, x = (
-        slice(max(span.start - room, 0), span.stop + room)
-        for span, step_mm in zip(box, blocks.spacing_mm, strict=True)
-        for room in [int(np.ceil((3 * CORE_MM + SHELL_MM[1]) / step_mm))]
-    )
-    return z, y, x
+    parts = Parts.of(shallow)
+    inner = np.bincount(parts.numbers(cores), minlength=parts.sizes.size)
+    return parts.mask((inner > 0) & (parts.sizes <= MOST_GROWTH * inner)) | cores
 
 
 def _is_walled(blocks: Blocks, core: Mask, threshold_hu: int) -> bool:

@@ -19,6 +19,7 @@ from qct.findings import FissureFit, Progress, no_progress
 from qct.flags import Flag
 from qct.kernels.compiled import side_by_side
 from qct.kernels.fields import divide_by_fields
+from qct.kernels.histogram import count_labels
 from qct.regions import DENSE, N_LABELS, UPPER_AND_MIDDLE, Fissure, Label, Side
 from qct.segment.borders import FittedBorder, LungImage, fit_borders, volume_errors_ml
 from qct.segment.fissures import (
@@ -210,24 +211,28 @@ class _Lung:
 
 def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lung]:
     """Cut out the lungs that are there, the right one first."""
-    both = side_by_side(*(partial(_find_lung, volume, lungs, side) for side in FISSURES_OF))
-    return {lung.side: lung for lung in both if lung is not None}
+    counts = _per_slice(lungs)
+    there = [side for side in FISSURES_OF if counts[UNDIVIDED[side]].any()]
+    cut = side_by_side(
+        *(partial(_cut_lung, volume, lungs, side, counts[UNDIVIDED[side]]) for side in there)
+    )
+    return dict(zip(there, cut, strict=True))
 
 
-def _find_lung(volume: Volume, lungs: npt.NDArray[np.uint8], side: Side) -> _Lung | None:
-    number = UNDIVIDED[side]
-    everywhere = (lungs == number) | (lungs == number + DENSE)
-    if not everywhere.any():
-        return None
-    native = bounding_box(everywhere)
-    mask = everywhere[native]
-    first = tuple(span.start for span in native)
+def _cut_lung(
+    volume: Volume, lungs: npt.NDArray[np.uint8], side: Side, per_slice: npt.NDArray[np.int64]
+) -> _Lung:
+    """Cut out a lung of which every slice holds so many voxels."""
+    held = np.flatnonzero(per_slice)
+    start, stop = int(held[0]), int(held[-1]) + 1
+    mask = lungs[start:stop] & (DENSE - 1) == UNDIVIDED[side]
+    _, rows, columns = bounding_box(mask)
     return _Lung(
         side=side,
-        native=native,
+        native=(slice(start, stop), rows, columns),
         spacing_mm=np.array(volume.spacing_mm),
-        volume_ml=np.count_nonzero(mask) * volume.voxel_ml,
-        box=cut_lung_box(volume, mask, first),
+        volume_ml=int(per_slice.sum()) * volume.voxel_ml,
+        box=cut_lung_box(volume, mask[:, rows, columns], (start, rows.start, columns.start)),
     )
 
 
@@ -280,13 +285,15 @@ def _renumber(side: Side) -> npt.NDArray[np.uint8]:
 
 
 def _smallest_share(lobes: npt.NDArray[np.uint8], side: Side) -> float:
-    sizes = [_size(lobes, lobe) for lobe in set(LOBES_BY_CASE[side])]
-    return min(sizes) / max(sum(sizes), 1)
+    sizes = _per_slice(lobes).sum(axis=1)[list(set(LOBES_BY_CASE[side]))]
+    return float(sizes.min() / max(sizes.sum(), 1))
 
 
-def _size(labels: npt.NDArray[np.uint8], lobe: Label) -> int:
-    """Count the voxels of a lobe, airless ones too."""
-    return sum(int(np.count_nonzero(labels == lobe + dense)) for dense in (0, DENSE))
+def _per_slice(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Count the voxels of every region in every slice, airless ones too: (`DENSE`, Z)."""
+    counts = count_labels(labels.reshape(len(labels), -1))
+    with_airless: npt.NDArray[np.int64] = counts[:DENSE] + counts[DENSE : 2 * DENSE]
+    return with_airless
 
 
 # --- topology -------------------------------------------------------------------------------------
@@ -297,8 +304,10 @@ def _absorb_islands(lobes: npt.NDArray[np.uint8], side: Side) -> None:
 
     A piece that touches no other lobe (the lung itself is in pieces there) stays.
     """
-    own = np.isin(lobes & (DENSE - 1), LOBES_BY_CASE[side])
-    plain = np.where(own, lobes & (DENSE - 1), 0).astype(np.uint8)
+    plain_of = np.zeros(256, np.uint8)
+    for lobe in LOBES_BY_CASE[side]:
+        plain_of[[lobe, lobe + DENSE]] = lobe
+    plain = plain_of[lobes]
     pieces = cc3d.connected_components(plain, connectivity=6)
     counts = cc3d.statistics(pieces)
     lobe_of = np.zeros(len(counts["voxel_counts"]), np.uint8)
@@ -351,7 +360,8 @@ def _region_flags(
 
 
 def _unusual_lobes(labels: npt.NDArray[np.uint8]) -> list[Label]:
-    sizes = {lobe: _size(labels, lobe) for lobe in USUAL_SHARE}
+    counts = _per_slice(labels).sum(axis=1)
+    sizes = {lobe: int(counts[lobe]) for lobe in USUAL_SHARE}
     total = sum(sizes.values())
     return [
         lobe

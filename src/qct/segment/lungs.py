@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
@@ -15,10 +14,18 @@ from qct.kernels.blocks import decide_voxels
 from qct.kernels.histogram import count_labels
 from qct.regions import DENSE, Label
 from qct.segment.airways import CentralAirway, find_central_airway
-from qct.segment.body import LUNG_MEDIAN_HU, Blocks, air_threshold_hu, average, find_body
+from qct.segment.body import (
+    LUNG_MEDIAN_HU,
+    Blocks,
+    air_threshold_hu,
+    average,
+    find_body,
+    median_hu,
+)
 from qct.segment.gas import gas_pockets
 from qct.segment.morphology import Box, Mask, box_around, dilate, dilate_once
 from qct.segment.outline import Airless, close_lung, find_airless
+from qct.segment.parts import Parts
 from qct.segment.sides import ISLAND_ML, LEFT, RIGHT, Sides, part_sides
 from qct.volume import PADDING_HU, Volume
 
@@ -106,7 +113,7 @@ def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
     body = find_body(whole)
     if not body.any():
         raise _no_lungs("the image shows no body")
-    threshold_hu = air_threshold_hu(whole.hu[body])
+    threshold_hu = air_threshold_hu(whole.hu, body)
     air = _lung_like_air(whole, body, threshold_hu)
     box = box_around(air, MARGIN_MM, whole.spacing_mm)
     blocks, body, air = whole.cut(box), body[box], air[box]
@@ -134,10 +141,7 @@ def find_lungs(volume: Volume, *, progress: Progress = no_progress) -> Lungs:
         PADDING_HU,
     )
     native = _native(box, whole.factors)
-    for side, label in LUNG_LABELS.items():
-        if (sides.numbers == side).any():
-            one = _native(box_around(below == label, 0.0, whole.spacing_mm), whole.factors)
-            _drop_islands(labels[native][one], label, volume.voxel_ml)
+    _drop_islands(labels[native], volume.voxel_ml)
     method = {
         "threshold_hu": threshold_hu,
         "block_mm": tuple(round(step, 3) for step in whole.spacing_mm),
@@ -160,20 +164,15 @@ def _no_lungs(reason: str) -> NoLungsError:
 
 def _lung_like_air(blocks: Blocks, body: Mask, threshold_hu: int) -> Mask:
     """Return the air spaces of the body whose median HU is that of lung."""
-    air = body & (blocks.hu < threshold_hu)
-    parts = cc3d.connected_components(air, connectivity=6)
-    found = cc3d.statistics(parts)
-    counts = found["voxel_counts"].astype(np.int64)
-    counts[0] = 0
-    like_lung = np.zeros(len(counts), bool)
-    for number in np.flatnonzero(counts * blocks.block_ml >= ISLAND_ML):
-        box = found["bounding_boxes"][number]
-        median_hu = float(np.median(blocks.hu[box][parts[box] == number]))
-        like_lung[number] = GAS_ONLY_HU < median_hu < LUNG_MEDIAN_HU[1]
-    largest_ml = float((counts * like_lung).max()) * blocks.block_ml
+    parts = Parts.of(body & (blocks.hu < threshold_hu))
+    like_lung = np.zeros(parts.sizes.size, bool)
+    for number in np.flatnonzero(parts.sizes * blocks.block_ml >= ISLAND_ML).tolist():
+        middle_hu = median_hu(blocks.hu[parts.box(number)], parts.cut(number))
+        like_lung[number] = GAS_ONLY_HU < middle_hu < LUNG_MEDIAN_HU[1]
+    largest_ml = float((parts.sizes * like_lung).max()) * blocks.block_ml
     if largest_ml < SMALLEST_LUNG_ML:
         raise _no_lungs(f"the largest air space that could be lung holds {largest_ml:.0f} mL")
-    return np.asarray(like_lung[parts])
+    return parts.mask(like_lung)
 
 
 def _middle(air: Mask, airway: CentralAirway | None) -> float:
@@ -248,23 +247,21 @@ def _native(box: Box, factors: tuple[int, int, int]) -> Box:
     return z, y, x
 
 
-def _drop_islands(labels: npt.NDArray[np.uint8], label: int, voxel_ml: float) -> None:
+def _drop_islands(labels: npt.NDArray[np.uint8], voxel_ml: float) -> None:
     """Unlabel what a lung has apart from its largest part, unless it is large: anatomy parted it."""
-    lung = (labels & np.uint8(DENSE - 1)) == label
-    parts = cc3d.connected_components(lung, connectivity=6)
-    found = cc3d.statistics(parts)
-    counts = found["voxel_counts"][1:]
-    islands = np.flatnonzero((counts * voxel_ml < ISLAND_ML) & (counts < counts.max(initial=0)))
-    for number in islands + 1:
-        box = found["bounding_boxes"][number]
-        labels[box][parts[box] == number] = Label.BACKGROUND
+    parts = Parts.of(labels & np.uint8(DENSE - 1))
+    island = np.zeros(parts.sizes.size, bool)
+    for label in LUNG_LABELS.values():
+        sizes = parts.sizes * (parts.values == label)
+        island |= (sizes > 0) & (sizes * voxel_ml < ISLAND_ML) & (sizes < sizes.max())
+    labels[parts.voxels(island)] = Label.BACKGROUND
 
 
 def _gas_ml(free: Mask, gas: Mask, sides: Sides, blocks: Blocks) -> float:
     """Volume of the air spaces that were cut off with gas in them."""
-    parts = cc3d.connected_components(free & (sides.numbers == 0), connectivity=6)
-    numbers = np.unique(parts[gas])
-    return float(np.isin(parts, numbers[numbers > 0]).sum()) * blocks.block_ml
+    cut_off = free & (sides.numbers == 0)
+    parts = Parts.of(cut_off)
+    return float(parts.sizes[np.unique(parts.numbers(gas & cut_off))].sum()) * blocks.block_ml
 
 
 def _described(

@@ -4,7 +4,6 @@ Beyond the edge of an array lies neither mask nor background: a mask that touche
 from there. Crop with a margin where the edge is not the edge of the scan (`box_around`).
 """
 
-import cc3d
 import fill_voids
 import numpy as np
 import numpy.typing as npt
@@ -58,13 +57,6 @@ def filled_slices(mask: Mask) -> Mask:
     return np.stack([filled(one) for one in mask])
 
 
-def largest(mask: Mask) -> Mask:
-    """Keep the largest part (voxels that share a face are joined)."""
-    if not mask.any():
-        return mask.copy()
-    return np.asarray(cc3d.largest_k(mask, k=1, connectivity=6) > 0)
-
-
 def bounding_box(mask: Mask) -> Box:
     """Smallest box around a mask that is not empty; a volume is gone through once."""
     in_slice = np.flatnonzero(mask.any(axis=(1, 2)))
@@ -76,12 +68,33 @@ def bounding_box(mask: Mask) -> Box:
 
 def box_around(mask: Mask, margin_mm: float, spacing_mm: Spacing) -> Box:
     """Smallest box around the mask plus a margin, cut at the array's edge; an empty box for no mask."""
-    spans = []
-    for axis in range(3):
-        others = tuple(k for k in range(3) if k != axis)
-        hit = np.flatnonzero(mask.any(axis=others))
-        if not hit.size:
-            return (slice(0, 0),) * 3
-        margin = int(np.ceil(margin_mm / spacing_mm[axis]))
-        spans.append(slice(max(int(hit[0]) - margin, 0), int(hit[-1]) + margin + 1))
-    return spans[0], spans[1], spans[2]
+    if not mask.any():
+        return (slice(0, 0),) * 3
+    return widened(bounding_box(mask), margin_mm, spacing_mm)
+
+
+def widened(box: Box, margin_mm: float, spacing_mm: Spacing) -> Box:
+    """Add a margin to a box, cut at the first slice, row and column of the array."""
+    z, y, x = (
+        slice(max(span.start - margin, 0), span.stop + margin)
+        for span, step_mm in zip(box, spacing_mm, strict=True)
+        for margin in [int(np.ceil(margin_mm / step_mm))]
+    )
+    return z, y, x
+
+
+def within(box: Box, around: Box) -> Box:
+    """Return the place of a box in a larger one."""
+    z, y, x = (
+        slice(span.start - outer.start, span.stop - outer.start)
+        for span, outer in zip(box, around, strict=True)
+    )
+    return z, y, x
+
+
+def repeated(mask: Mask, factors: tuple[int, ...], shape: tuple[int, ...]) -> Mask:
+    """Repeat every voxel along each axis, cut to a shape."""
+    for axis in (2, 1, 0):  # the other way round, whole rows and slices could not be copied
+        mask = np.repeat(mask, factors[axis], axis)
+        mask = mask[tuple([slice(None)] * axis + [slice(shape[axis])])]
+    return mask

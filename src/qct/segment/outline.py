@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.blocks import average_blocks
 from qct.segment.body import Blocks
 from qct.segment.chest_wall import LONGEST_MM, STEP_MM, ChestWall, find_chest_wall
-from qct.segment.morphology import Mask, box_around, closed, dilate, filled, opened
+from qct.segment.morphology import Mask, box_around, closed, dilate, filled, opened, repeated
+from qct.segment.parts import Parts
 from qct.segment.sides import LEFT, RIGHT
 
 CLOSE_MM = 7.0
@@ -112,9 +112,7 @@ def find_airless(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float) ->
     dense, fluid_ml = {}, {}
     for side in (RIGHT, LEFT):
         spots, fluid_ml[side] = _spots(coarse, rough == side, wall, side)
-        for axis, factor in enumerate(factors):
-            spots = np.repeat(spots, factor, axis).take(range(sides.shape[axis]), axis)
-        dense[side] = spots & (sides != RIGHT + LEFT - side)
+        dense[side] = repeated(spots, factors, sides.shape) & (sides != RIGHT + LEFT - side)
     left, right = wall.base(LEFT), wall.base(RIGHT)
     if left is None or right is None:
         return Airless(dense, fluid_ml)
@@ -134,17 +132,18 @@ def _spots(coarse: Blocks, lung: Mask, wall: ChestWall, side: int) -> tuple[Mask
     thick = at_wall | (tissue & _inside(wall, lung, side))
     core = opened(thick, INNER_CORE_MM, spacing)
     grown = dilate(core, INNER_CORE_MM, spacing) & thick & ~at_wall
-    parts = cc3d.connected_components(at_wall | grown, connectivity=6)
-    count = np.bincount(parts.ravel())
-    outer = np.bincount(parts[at_wall], minlength=len(count))
-    total = np.bincount(parts.ravel(), weights=coarse.hu.ravel().astype(np.float64))
+    both = at_wall | grown
+    parts = Parts.of(both)
+    count = parts.sizes
+    outer, dents, inwards = (
+        np.bincount(parts.numbers(one), minlength=len(count)) for one in (at_wall, dented, grown)
+    )
+    total = np.bincount(parts.numbers(both), weights=coarse.hu[both], minlength=len(count))
     reaching = outer * coarse.block_ml >= SMALLEST_DENSE_ML
-    dents = np.bincount(parts[dented], minlength=len(count)) >= DENTED_SHARE * outer
-    inwards = np.bincount(parts[grown], minlength=len(count)) * coarse.block_ml
-    large = (reaching & dents) | (inwards >= SMALLEST_INNER_ML)
+    inner = inwards * coarse.block_ml >= SMALLEST_INNER_ML
+    large = (reaching & (dents >= DENTED_SHARE * outer)) | inner
     fluid = (reaching | large) & (total < FLUID_BELOW_HU * count)
-    large[0] = fluid[0] = False
-    return np.asarray((large & ~fluid)[parts]), float(count[fluid].sum()) * coarse.block_ml
+    return parts.mask(large & ~fluid), float(count[fluid].sum()) * coarse.block_ml
 
 
 def _out_of_reach(wall: ChestWall, lung: Mask, spacing: tuple[float, float, float]) -> Mask:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.flood import flood_markers
 from qct.segment.body import Blocks
 from qct.segment.morphology import Mask, box_around, dilate, erode
+from qct.segment.parts import Parts
 
 RIGHT, LEFT, OTHER = 1, 2, 3
 """Numbers of the sides, and of what is neither, on the block grid."""
@@ -64,30 +64,27 @@ def part_sides(blocks: Blocks, air: Mask, gas: Mask, middle: float, threshold_hu
         Parts air from tissue.
     """
     markers = np.zeros(air.shape, np.uint8)
-    parts = cc3d.connected_components(air, connectivity=6)
-    found = cc3d.statistics(parts)
-    sizes_ml = found["voxel_counts"] * blocks.block_ml
+    parts = Parts.of(air)
+    sizes_ml = parts.sizes * blocks.block_ml
     joined = False
     if len(sizes_ml) < 2:
         return Sides(markers, joined)
     mains = [n for n in range(1, len(sizes_ml)) if sizes_ml[n] >= MAIN_SHARE * sizes_ml[1:].max()]
-    spans = [found["bounding_boxes"][n][0] for n in mains]
+    spans = [parts.box(n)[0] for n in mains]
     height = slice(min(one.start for one in spans), max(one.stop for one in spans))
     for number in range(1, len(sizes_ml)):
         if sizes_ml[number] < ISLAND_ML:
             continue
-        box = found["bounding_boxes"][number]
-        here = parts[box] == number
+        box, here = parts.box(number), parts.cut(number)
         split = _seeds_of_two(blocks.cut(box), here, middle - box[2].start)
         if split is not None:
             markers[box][split > 0] = split[split > 0]
             joined = True
         else:
-            x = found["centroids"][number][2]
+            z, _, x = parts.centres[number]
             side = RIGHT if x < middle else LEFT
             if sizes_ml[number] < MAIN_SHARE * sizes_ml[1:].max():
                 off_mm = abs(x - middle) * blocks.spacing_mm[2]
-                z = found["centroids"][number][0]
                 if not _is_lung_island(z, off_mm, height, float(sizes_ml[number])):
                     side = OTHER
             markers[box][here] = side
@@ -111,30 +108,16 @@ def _seeds_of_two(blocks: Blocks, here: Mask, middle: float) -> npt.NDArray[np.u
     if min(share, 1 - share) < ACROSS_SHARE:
         return None
     for shrink_mm in SEED_MM:
-        parts = cc3d.connected_components(erode(here, shrink_mm, blocks.spacing_mm), connectivity=6)
-        found = cc3d.statistics(parts)
-        counts = found["voxel_counts"].astype(np.int64)
-        counts[0] = 0
-        if len(counts) < 3:
+        parts = Parts.of(erode(here, shrink_mm, blocks.spacing_mm))
+        sizes = parts.sizes
+        if len(sizes) < 3:
             continue
-        first, second = (int(n) for n in np.argsort(-counts, kind="stable")[:2])
-        x1, x2 = found["centroids"][first][2], found["centroids"][second][2]
-        if counts[second] > ACROSS_SHARE * counts[first] and (x1 < middle) != (x2 < middle):
-            return _seeds_by_side(parts, found, middle, 0.01 * counts[first])
+        on_side = np.where(parts.centres[:, 2] < middle, RIGHT, LEFT)
+        first, second = np.argsort(-sizes, kind="stable")[:2]
+        if sizes[second] > ACROSS_SHARE * sizes[first] and on_side[first] != on_side[second]:
+            seeds = np.where(sizes >= 0.01 * sizes[first], on_side, 0)
+            return parts.painted(seeds.astype(np.uint8))
     return None
-
-
-def _seeds_by_side(
-    parts: npt.NDArray[np.uint32],
-    found: dict[str, npt.NDArray[np.float64]],
-    middle: float,
-    least: float,
-) -> npt.NDArray[np.uint8]:
-    side = np.zeros(len(found["voxel_counts"]), np.uint8)
-    for number in range(1, len(side)):
-        if found["voxel_counts"][number] >= least:
-            side[number] = RIGHT if found["centroids"][number][2] < middle else LEFT
-    return side[parts]
 
 
 def _part_from_gas(
