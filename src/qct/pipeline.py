@@ -3,10 +3,12 @@
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -21,13 +23,21 @@ from qct.software import code_digest
 
 if TYPE_CHECKING:
     from qct.export.dicom_apart import DicomApart
+    from qct.findings import StandardError
     from qct.interpret import Outlook
+    from qct.measure import Measurements
     from qct.read import Survey
     from qct.report import Document
     from qct.report.document import Drafted
 
 SHARES = {"read": 0.25, "segment": 0.60, "measure": 0.05, "interpret": 0.0, "show": 0.10}
 """What part of the work each stage is, for a progress bar."""
+
+REGIONS_AND_NUMBERS = ("qct.segment", "qct.segment.vessels", "qct.measure", "qct.measure.views")
+"""Imported while pixels are decoded."""
+
+FILES = ("qct.report", "qct.measure.surfaces", "typst", "PIL.PngImagePlugin")
+"""Imported while the regions are found."""
 
 SOFTWARE = ("numba", "numpy", "pydicom", "scipy", "SimpleITK", "skimage")
 """Packages whose version may change a number; recorded with every result."""
@@ -84,58 +94,45 @@ def analyze(
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads, side_by_side
-    from qct.measure import (
-        Extras,
-        calibrate,
-        measure,
-        measure_airways,
-        measure_noise,
-        measure_vessels,
-        normalised,
-        standard_errors,
-    )
-    from qct.measure.surfaces import render
-    from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
-    from qct.segment.vessels import find_vessels
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
     limit_threads(options.threads)
     rules = site_gate(gate) if gate is not None else None
     clock = _Clock(progress)
-    with clock.stage("read", "reading") as told:
+    with clock.stage("read", "reading") as told, _imported_beside(REGIONS_AND_NUMBERS):
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
         scan = completed(scan, options)
         if order is not None:
             order.check_patient(scan.patient.patient_id)
         if apart is not None:
             apart.read(scan)
-    with clock.stage("segment", "segmenting") as told:
+    from qct.measure import measure_airways, measure_vessels, normalised
+    from qct.measure.surfaces import render
+    from qct.measure.views import project, take_views
+    from qct.segment.vessels import find_vessels
+
+    with clock.stage("segment", "segmenting") as told, _imported_beside(FILES):
         segmentation = _segmented(scan, options, labels, lungs, told)
         where = scan.volume, segmentation.labels
     with clock.stage("measure", "measuring") as told:
-        count = partial(
-            measure,
-            profile=options.profile,
-            extras=Extras(options.laa_hu, options.percentiles),
-            peel_mm=options.peel_mm,
-            progress=told,
-        )
-        airways_of = partial(measure_airways, slice_mm=scan.acquisition.slice_mm)
-        vessels, counted, airways, noise = side_by_side(
+        vessels, density, airways = side_by_side(
             partial(find_vessels, *where),
-            partial(count, *where),
-            partial(airways_of, scan.volume, segmentation.airways),
-            partial(measure_noise, *where),
+            partial(_density, scan, segmentation, options, told),
+            partial(
+                measure_airways,
+                scan.volume,
+                segmentation.airways,
+                slice_mm=scan.acquisition.slice_mm,
+            ),
         )
+        counted, calibration_hu, errors = density
         found = {} if vessels is None else {"vessels": vessels.method}
         segmentation = replace(segmentation, method={**segmentation.method, **found})
         numbers = counted.measured + airways.measured + measure_vessels(vessels)
         if options.normalise:
             numbers += normalised(*where, profile=options.profile)
-        calibration_hu = calibrate(*where, noise)
-        errors = standard_errors(*where, counted.histograms, noise)
     with clock.stage("interpret", "judging"):
         scan = replace(scan, patient=person(scan.patient, options))
         verdict, measured = judge(scan, segmentation, numbers, calibration_hu, rules)
@@ -253,6 +250,25 @@ def _segmented(
     return found if lungs is None else with_lungs(found, lungs, scan)
 
 
+def _density(
+    scan: Scan, segmentation: Segmentation, options: Options, progress: Progress
+) -> "tuple[Measurements, dict[str, float], tuple[StandardError, ...]]":
+    """Measure the lungs, the substances that are known, and what noise does to the numbers."""
+    from qct.measure import Extras, calibrate, measure, measure_noise, standard_errors
+
+    where = scan.volume, segmentation.labels
+    counted = measure(
+        *where,
+        profile=options.profile,
+        extras=Extras(options.laa_hu, options.percentiles),
+        peel_mm=options.peel_mm,
+        progress=progress,
+    )
+    noise = measure_noise(*where)
+    errors = standard_errors(*where, counted.histograms, noise)
+    return counted, calibrate(*where, noise), errors
+
+
 def inspect(
     path: Path, *, options: Options | None = None, gate: Path | None = None
 ) -> "tuple[Survey, dict[int, Outlook]]":
@@ -359,24 +375,28 @@ def results(
         If they are asked for and the scan did not come as DICOM slices, or these are gone.
     """
     from qct.export import airways_csv, analysis_json, measurements_csv, nifti_bytes
+    from qct.kernels.compiled import n_threads
     from qct.report import build, document_json
 
     created = datetime.now().astimezone()
     if dicom and apart is not None:
         apart.make(analysis, created)
-    document = build(analysis, language=language, paper=paper)
-    makers: dict[str, Callable[[], bytes]] = {
-        "labels.nii.gz": lambda: nifti_bytes(analysis.scan.volume, analysis.segmentation.labels),
-        "report.json": lambda: document_json(document),
-        **_reports(document),
-        "measurements.csv": lambda: measurements_csv(analysis).encode(),
-        "airways.csv": lambda: airways_csv(analysis).encode(),
-        "analysis.json": lambda: analysis_json(analysis, started=started).encode(),
-    }
-    files = {}
-    for done, (name, make) in enumerate(makers.items()):
-        progress(f"writing {name}", done / len(makers))
-        files[name] = make()
+    with ThreadPoolExecutor(n_threads()) as pool:
+        where = analysis.scan.volume, analysis.segmentation.labels
+        begun = {"labels.nii.gz": pool.submit(nifti_bytes, *where)}
+        document = build(analysis, language=language, paper=paper)
+        makers: dict[str, Callable[[], bytes]] = {
+            "report.json": lambda: document_json(document),
+            **_reports(document),
+            "measurements.csv": lambda: measurements_csv(analysis).encode(),
+            "airways.csv": lambda: airways_csv(analysis).encode(),
+            "analysis.json": lambda: analysis_json(analysis, started=started).encode(),
+        }
+        begun |= {name: pool.submit(make) for name, make in makers.items()}
+        files = {}
+        for done, (name, content) in enumerate(begun.items()):
+            progress(f"writing {name}", done / len(begun))
+            files[name] = content.result()
     if dicom:
         from qct.export.dicom_apart import usual_objects
 
@@ -534,6 +554,17 @@ class _Clock:
         yield told
         self.timings_s[name] = round(perf_counter() - start, 3)
         self._before = before + share
+
+
+@contextmanager
+def _imported_beside(modules: Sequence[str]) -> Iterator[None]:
+    """Import modules in a thread while something is done that leaves the interpreter free for long.
+
+    They are imported again where they are used: there is said what is wrong with one.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: list(map(import_module, modules)))
+        yield
 
 
 def _software() -> dict[str, str]:

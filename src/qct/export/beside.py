@@ -1,20 +1,27 @@
 """What stands beside a number: what is usual, how far it may move, and how far it has since an earlier scan."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from qct.export.shown import is_told
 from qct.findings import Analysis, Change, Measured, Reference, Uncertainty
 from qct.quantities import Quantity, quantities_of
+
+Row = TypeVar("Row", Reference, Uncertainty, Change)
 
 
 class Beside:
     """References and uncertainties of one analysis, by number."""
 
     def __init__(self, analysis: Analysis) -> None:
-        self._analysis = analysis
         self._rows = quantities_of(analysis.options.profile)
+        self._references = _by_number(analysis.references)
+        self._uncertainties = _by_number(analysis.uncertainties)
+        self._changes = _by_number(analysis.changes)
 
     def references(self, one: Measured) -> tuple[Reference, ...]:
         """Return every reference of a number, those that are refused too, in the order of their table."""
-        return tuple(r for r in self._analysis.references if _at(r) == _at(one))
+        return tuple(self._references.get(_at(one), ()))
 
     def usual(self, one: Measured) -> Reference | None:
         """Return the first reference that applies to a number."""
@@ -22,7 +29,7 @@ class Beside:
 
     def uncertainties(self, one: Measured) -> tuple[Uncertainty, ...]:
         """Return what is known of how far a number may move."""
-        return tuple(u for u in self._analysis.uncertainties if _at(u) == _at(one))
+        return tuple(self._uncertainties.get(_at(one), ()))
 
     def amount(self, one: Measured, kind: str) -> float | None:
         """Return the first uncertainty of one kind."""
@@ -30,8 +37,8 @@ class Beside:
 
     def changes(self, one: Measured) -> tuple[Change, ...]:
         """Return how a number stands to earlier scans, where its repeatability is published."""
-        rows = self._analysis.changes
-        return tuple(c for c in rows if _at(c) == _at(one) and c.least_change is not None)
+        rows = self._changes.get(_at(one), ())
+        return tuple(c for c in rows if c.least_change is not None)
 
     def sentences(self, one: Measured) -> list[str]:
         """Put into words what stands beside a number; nothing of a number that is not told."""
@@ -75,6 +82,13 @@ def change_words(one: Change, row: Quantity) -> str:
     doubt = "" if one.confirmed else "; to be confirmed"
     amount = row.text(one.difference).replace("%", "percentage points")
     return f"Since {since}: {sign}{amount}, {one.verdict} ({one.source}{doubt})."
+
+
+def _by_number(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    found: dict[tuple[str, str], list[Row]] = {}
+    for one in rows:
+        found.setdefault(_at(one), []).append(one)
+    return found
 
 
 def _at(one: Measured | Reference | Uncertainty | Change) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -215,7 +216,7 @@ def _shown(one: Measured) -> float | None:
 
 
 def _keys(flags: frozenset[Flag]) -> list[str]:
-    return [flag.key for flag in Flag if flag in flags]
+    return [flag.key for flag in Flag if flag in flags] if flags else []
 
 
 def _region_name(region: str) -> str:
@@ -228,6 +229,8 @@ def _fields(noun: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Turn numpy scalars, tuples and enums into what JSON knows; a number that is none becomes null."""
+    if type(value) in (str, int, bool, NoneType):  # most of them
+        return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -236,6 +239,6 @@ def _plain(value: Any) -> Any:
         return _plain(value.tolist())
     if isinstance(value, float):
         return value if np.isfinite(value) else None
-    if value is None or isinstance(value, bool | int):
+    if isinstance(value, bool | int):
         return value
     return str(value)

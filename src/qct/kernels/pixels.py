@@ -43,8 +43,8 @@ def decode_lossless_jpeg(
 
     Returns
     -------
-    pixels : (R, C) int32
-        Bit patterns of 16 bits, before any point transform.
+    pixels : (R, C) uint16
+        Bit patterns, before any point transform.
     n_decoded : int
         Pixels that the data were enough for; R * C if it is whole.
 
@@ -55,7 +55,8 @@ def decode_lossless_jpeg(
     """
     n_rows, n_columns = shape
     predictor, first, interval = scan
-    pixels = np.zeros((n_rows, n_columns), np.int32)
+    pixels = np.zeros((n_rows, n_columns), np.uint16)
+    above = np.zeros(n_columns, np.int64)  # the row before, as whole numbers with a sign
 
     # Canonical codes (annex C): of every length the largest code plus one, shifted to the left end of
     # 16 bits, and what to add to a code to find its category.
@@ -100,6 +101,7 @@ def decode_lossless_jpeg(
     left = interval
     top = 0  # row that is predicted like the first one
     for y in range(n_rows):
+        a, c = 0, 0  # the pixel before, and the one above that
         for x in range(n_columns):
             if interval > 0 and left == 0:
                 # Skip the rest of the byte and the marker.
@@ -150,29 +152,28 @@ def decode_lossless_jpeg(
             if n_held < n_invented:
                 return pixels, y * n_columns + x
 
+            b = above[x]
             if y == top:
-                predicted = first if x == 0 else int(pixels[y, x - 1])
+                predicted = first if x == 0 else a
             elif x == 0:
-                predicted = int(pixels[y - 1, x])
+                predicted = b
+            elif predictor == 1:
+                predicted = a
+            elif predictor == 2:
+                predicted = b
+            elif predictor == 3:
+                predicted = c
+            elif predictor == 4:
+                predicted = a + b - c
+            elif predictor == 5:
+                predicted = a + ((b - c) >> 1)
+            elif predictor == 6:
+                predicted = b + ((a - c) >> 1)
             else:
-                a = int(pixels[y, x - 1])
-                b = int(pixels[y - 1, x])
-                c = int(pixels[y - 1, x - 1])
-                if predictor == 1:
-                    predicted = a
-                elif predictor == 2:
-                    predicted = b
-                elif predictor == 3:
-                    predicted = c
-                elif predictor == 4:
-                    predicted = a + b - c
-                elif predictor == 5:
-                    predicted = a + ((b - c) >> 1)
-                elif predictor == 6:
-                    predicted = b + ((a - c) >> 1)
-                else:
-                    predicted = (a + b) >> 1
-            pixels[y, x] = (predicted + difference) & 0xFFFF
+                predicted = (a + b) >> 1
+            a, c = (predicted + difference) & 0xFFFF, b
+            above[x] = a
+            pixels[y, x] = a
     return pixels, n_rows * n_columns
 
 

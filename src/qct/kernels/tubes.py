@@ -58,11 +58,11 @@ def _sample_rays(
     part: int,
     parts: int,
 ) -> None:
+    at = np.zeros(3)
+    low = np.zeros(3, np.int64)
     for p in range(part, frames.shape[0], parts):
         for d in range(turns.shape[0]):
             for s in range(radii.size):
-                at = np.zeros(3)
-                low = np.zeros(3, np.int64)
                 for k in range(3):
                     at[k] = frames[p, 0, k] + radii[s] * (
                         turns[d, 0] * frames[p, 1, k] + turns[d, 1] * frames[p, 2, k]

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
+from qct.measure.boxes import box_of
 from qct.measure.noise import Noise
 from qct.measure.trachea import FROM_WALL_MM, tracheal_core
 from qct.regions import Label
@@ -80,24 +81,27 @@ def calibrate(
 
 def _muscle(volume: Volume, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
     """Return the HU of the muscles beside the spine: the core of what is soft tissue when smoothed."""
-    lungs = (labels > 0) & (labels != Label.AIRWAY)
-    heights = np.flatnonzero(lungs.any(axis=(1, 2)))
+    is_lung = np.ones(256, bool)
+    is_lung[[Label.BACKGROUND, Label.AIRWAY]] = False
+    named = box_of(labels) or (slice(0), slice(0), slice(0))
+    heights = np.flatnonzero([is_lung.take(plane).any() for plane in labels[named]])
     if heights.size == 0:
         return np.empty(0, np.int16)
+    heights += named[0].start
     bottom, top = np.quantile(heights, MUSCLE_HEIGHTS).astype(int)
     picked = np.arange(bottom, top + 1, max(1, (top - bottom) // N_SLICES))
-    seen = lungs[picked].any(axis=0)
+    lungs = is_lung[labels[picked]]
+    seen = np.logical_or.reduce(lungs)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     _, dy, dx = volume.spacing_mm
     middle, reach = (columns[0] + columns[-1]) // 2, round(MUSCLE_REACH_MM / dx)
-    box = (
-        picked,
+    behind = (
         slice(max(rows[-1] - round(MUSCLE_AHEAD_MM / dy), 0), None),
         slice(max(middle - reach, 0), middle + reach + 1),
     )
-    hu = volume.hu[box]
+    hu = volume.hu[picked, *behind]
     smooth = uniform_filter(hu, (1, *(max(1, round(SMOOTH_MM / mm)) for mm in (dy, dx))))
-    soft = (smooth > MUSCLE_HU[0]) & (smooth < MUSCLE_HU[1]) & ~lungs[box]
+    soft = (smooth > MUSCLE_HU[0]) & (smooth < MUSCLE_HU[1]) & ~lungs[:, *behind]
     core = [
         plane[edt.edt(inside, anisotropy=(dy, dx), black_border=False) >= FROM_WALL_MM]
         for plane, inside in zip(hu, soft, strict=True)

@@ -6,6 +6,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
+from qct.measure.boxes import box_of
 from qct.quantities import CLUSTER_EDGES_MM, CLUSTER_FIT_MM3
 from qct.regions import WHOLE_LUNG
 from qct.volume import PADDING_HU, Volume
@@ -92,9 +93,11 @@ def laa_clusters(
     is_lung = np.zeros(256, bool)
     is_lung[list(WHOLE_LUNG.labels)] = True
     below_hu = THRESHOLD_HU + or_equal
-    low = np.empty(volume.shape, bool)
-    for z, hu in enumerate(volume.hu):  # slice by slice: no second array of the whole volume
-        low[z] = is_lung.take(labels[z]) & (hu < below_hu) & (hu != PADDING_HU)
+    box = box_of(labels) or (slice(0), slice(0), slice(0))
+    named, inside = labels[box], volume.hu[box]
+    low = np.empty(named.shape, bool)
+    for z, hu in enumerate(inside):  # slice by slice: no second array of the whole volume
+        low[z] = is_lung.take(named[z]) & (hu < below_hu) & (hu != PADDING_HU)
     return clusters_of(low, 1000.0 * volume.voxel_ml)
 
 
@@ -105,10 +108,9 @@ def clusters_of(low: npt.NDArray[np.bool_], voxel_mm3: float) -> Clusters:
 
 def cluster_voxels(low: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Return the number of voxels of every cluster of a (Z, Y, X) mask, the largest first."""
-    where = [np.flatnonzero(low.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if where[0].size == 0:
+    box = box_of(low)
+    if box is None:
         return np.empty(0, np.int64)
-    box = tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in where)
     cropped = np.ascontiguousarray(low[box])
     numbered = cc3d.connected_components(cropped, connectivity=26)
     sizes = np.bincount(numbered[cropped])[1:].astype(np.int64)

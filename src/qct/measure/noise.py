@@ -234,13 +234,16 @@ def _clumping(volume: Volume, labels: npt.NDArray[np.uint8], at_hu: int, noise: 
     at = _near(volume, labels, is_lung, at_hu)
     here = volume.hu[at].astype(np.float32)
     n_near = np.count_nonzero(np.abs(here - at_hu) <= NEAR_HU)
+    hu, named = volume.hu.reshape(-1), labels.reshape(-1)
+    strides = volume.shape[1] * volume.shape[2], volume.shape[2], 1
+    to = [
+        {step: np.clip(axis + step, 0, n - 1) * stride for step in range(-REACH, REACH + 1)}
+        for axis, n, stride in zip(at, volume.shape, strides, strict=True)
+    ]
     for lag in _lags(1 if noise.across else 0, REACH):
-        there = tuple(
-            np.clip(axis + step, 0, n - 1)
-            for axis, step, n in zip(at, lag, volume.shape, strict=True)
-        )
-        other = volume.hu[there].astype(np.float32)
-        fits = is_lung[labels[there]] & (np.abs((here + other) / 2 - at_hu) <= NEAR_HU)
+        there = to[0][lag[0]] + to[1][lag[1]] + to[2][lag[2]]
+        other = hu.take(there).astype(np.float32)
+        fits = is_lung.take(named.take(there)) & (np.abs((here + other) / 2 - at_hu) <= NEAR_HU)
         n_fits = np.count_nonzero(fits)
         if not n_fits:
             continue
@@ -258,7 +261,7 @@ def _near(
     step = max(volume.shape[0] // N_SLICES, 1)
     some = slice(step // 2, None, step)
     hu = volume.hu[some]
-    near = is_lung[labels[some]] & (hu > at_hu - 3 * NEAR_HU) & (hu < at_hu + 3 * NEAR_HU)
+    near = is_lung.take(labels[some]) & (hu > at_hu - 3 * NEAR_HU) & (hu < at_hu + 3 * NEAR_HU)
     z, y, x = np.nonzero(near)
     every = max(z.size // N_LOOKED_AT, 1)
     return z[::every] * step + step // 2, y[::every], x[::every]

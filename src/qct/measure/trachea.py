@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_fill_holes, label
 
+from qct.measure.boxes import box_of
 from qct.regions import Label
 from qct.volume import PADDING_HU, Volume
 
@@ -25,15 +26,16 @@ def tracheal_core(
     volume: Volume, labels: npt.NDArray[np.uint8]
 ) -> tuple[tuple[slice, ...], npt.NDArray[np.bool_]] | None:
     """Return a box around the trachea, and where in it there is air far from its wall; None without airways."""
-    slices = np.flatnonzero((labels == Label.AIRWAY).any(axis=(1, 2)))
-    if slices.size == 0:
+    airway = labels == Label.AIRWAY
+    whole = box_of(airway)
+    if whole is None:
         return None
-    top, bottom = int(slices[-1]), int(slices[0])
-    box: tuple[slice, ...] = (slice(top - round(TRACHEA_SHARE * (top - bottom)), top + 1),)
-    for axes in ((0, 2), (0, 1)):
-        inside = np.flatnonzero((labels[box[0]] == Label.AIRWAY).any(axis=axes))
-        box += (slice(max(int(inside[0]) - 1, 0), int(inside[-1]) + 2),)
-    lumen = _trachea(labels[box] == Label.AIRWAY, volume.hu[box], volume.spacing_mm)
+    bottom, top = whole[0].start, whole[0].stop - 1
+    upper = slice(top - round(TRACHEA_SHARE * (top - bottom)), top + 1)
+    inside = box_of(airway[upper])
+    assert inside is not None  # the top is in it
+    box = upper, *(slice(max(one.start - 1, 0), one.stop + 1) for one in inside[1:])
+    lumen = _trachea(airway[box], volume.hu[box], volume.spacing_mm)
     # the scan may end within the trachea: its ends are no wall, the sides of the box are background
     from_wall_mm = edt.edt(lumen, anisotropy=volume.spacing_mm, black_border=False)
     core: npt.NDArray[np.bool_] = (from_wall_mm >= FROM_WALL_MM) & (volume.hu[box] != PADDING_HU)

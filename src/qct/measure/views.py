@@ -5,6 +5,7 @@ right on the picture's left, head up, anterior up (axial) or left (sagittal). Th
 no number is taken from them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from qct.findings import Projection, View
+from qct.measure.boxes import box_of
 from qct.regions import DENSE, LEFT_LUNG, N_LABELS, RIGHT_LUNG, WHOLE_LUNG, Label, Region
 from qct.volume import PADDING_HU, Volume
 
@@ -86,7 +88,7 @@ def take_views(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[View, ...
         If `labels` is on another grid than `volume`.
     """
     _check(volume, labels)
-    right, left = (_voxels_per_plane(labels, _lookup(side)) for side in (RIGHT_LUNG, LEFT_LUNG))
+    right, left = _voxels_per_plane(labels, (_lookup(RIGHT_LUNG), _lookup(LEFT_LUNG)))
     lung = tuple(one + other for one, other in zip(right, left, strict=True))
     if not lung[0].any():
         return ()
@@ -145,26 +147,23 @@ def _lookup(region: Region, *, dense: bool = True) -> _Mask:
     return table
 
 
-def _footprint(labels: _Labels) -> tuple[slice, slice]:
-    """Return the rows and columns outside which no slice has a label."""
-    seen = labels.max(axis=0, initial=0) > 0
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    if rows.size == 0:
-        return slice(0, 0), slice(0, 0)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-def _voxels_per_plane(labels: _Labels, table: _Mask) -> tuple[npt.NDArray[np.int64], ...]:
-    """Count voxels in every plane of each axis, one z plane at a time (no volume-sized copy)."""
-    nz, ny, nx = labels.shape
-    counts = np.zeros(nz, np.int64), np.zeros(ny, np.int64), np.zeros(nx, np.int64)
-    rows, columns = _footprint(labels)
-    for z in range(nz):
-        mask = table[labels[z, rows, columns]]
-        counts[0][z] = np.count_nonzero(mask)
-        if counts[0][z]:
-            counts[1][rows] += mask.sum(axis=1)
-            counts[2][columns] += mask.sum(axis=0)
+def _voxels_per_plane(
+    labels: _Labels, tables: Sequence[_Mask]
+) -> list[tuple[npt.NDArray[np.int64], ...]]:
+    """Count the voxels of every table in every plane of each axis, one z plane at a time."""
+    counts = [tuple(np.zeros(n, np.int64) for n in labels.shape) for _ in tables]
+    named = box_of(labels)
+    if named is None:
+        return counts
+    depths = [np.zeros(labels[0][named[1:]].shape, np.uint16) for _ in tables]
+    for z, plane in enumerate(labels[named], start=named[0].start):
+        for table, count, depth in zip(tables, counts, depths, strict=True):
+            mask = table.take(plane)
+            count[0][z] = np.count_nonzero(mask)
+            depth += mask
+    for count, depth in zip(counts, depths, strict=True):
+        count[1][named[1]] = depth.sum(axis=1)
+        count[2][named[2]] = depth.sum(axis=0)
     return counts
 
 
@@ -217,16 +216,15 @@ def _carina_index(volume: Volume, labels: _Labels) -> int | None:
     Airway that does not hang together with the trachea from slice to slice is not followed.
     """
     _, dy, dx = volume.spacing_mm
-    airway = labels == Label.AIRWAY
-    rows = np.flatnonzero(airway.any(axis=(0, 2)))
-    if rows.size == 0:
+    box = box_of(labels == Label.AIRWAY)
+    if box is None:
         return None
-    airway = airway[:, rows[0] : rows[-1] + 1]  # the trachea is a small part of a slice
     followed: _Mask | None = None
-    for z in range(labels.shape[0] - 1, -1, -1):
-        parts, n_parts = ndimage.label(airway[z])
-        areas_mm2 = np.bincount(parts.ravel(), minlength=n_parts + 1) * dy * dx
-        large = np.flatnonzero(areas_mm2 >= MAIN_BRONCHUS_MM2)[1:]  # without the background
+    for z in range(box[0].stop - 1, box[0].start - 1, -1):
+        airway = labels[z][box[1:]] == Label.AIRWAY  # a small part of a slice
+        parts, n_parts = ndimage.label(airway)
+        areas_mm2 = np.bincount(parts[airway], minlength=n_parts + 1) * dy * dx
+        large = np.flatnonzero(areas_mm2 >= MAIN_BRONCHUS_MM2)
         if followed is not None:
             large = np.intersect1d(large, parts[followed])
         if large.size == 0:
@@ -236,7 +234,7 @@ def _carina_index(volume: Volume, labels: _Labels) -> int | None:
             return z
         if followed is None:
             large = large[[areas_mm2[large].argmax()]]
-        followed = np.isin(parts, large)
+        followed = np.isin(np.arange(n_parts + 1), large)[parts]
     return None
 
 
@@ -332,14 +330,17 @@ def _count_along(volume: Volume, labels: _Labels, region: Region, plane: _Plane)
     low = np.zeros((nz, nx if axis == 0 else ny), np.float32)
     depth = np.zeros_like(low)
     first = np.zeros(low.shape, np.uint8)
-    rows, columns = _footprint(labels)
-    kept = columns if axis == 0 else rows
-    for z in range(nz):
-        here = labels[z, rows, columns]
-        lung = table[here]
+    box = box_of(labels)
+    if box is None:
+        return _Along(low, depth, first)
+    kept = box[2 - axis]
+    ones = np.ones(labels[0][box[1:]].shape[axis], np.float32)  # sums of whole numbers below 2^24
+    inside = zip(labels[box], volume.hu[box], strict=True)
+    for z, (here, hu) in enumerate(inside, start=box[0].start):
+        lung = table.take(here)
         if lung.any():
-            depth[z, kept] = lung.sum(axis=axis)
-            low[z, kept] = (lung & (volume.hu[z, rows, columns] < LOW_HU)).sum(axis=axis)
+            depth[z, kept] = np.tensordot(lung.astype(np.float32), ones, (axis, 0))
+            low[z, kept] = np.tensordot((lung & (hu < LOW_HU)).astype(np.float32), ones, (axis, 0))
             first[z, kept] = _first(lung, here, axis, from_end=region is LEFT_LUNG)
     return _Along(low, depth, first)
 

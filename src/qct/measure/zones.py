@@ -4,6 +4,7 @@ import edt
 import numpy as np
 import numpy.typing as npt
 
+from qct.measure.boxes import box_in
 from qct.measure.density import N_BINS, count_regions
 from qct.regions import DENSE, WHOLE_LUNG, Label
 from qct.volume import Volume
@@ -43,44 +44,28 @@ def count_peel(
     zone_of[list(WHOLE_LUNG.labels)] = 1
     zone_of[[label + DENSE for label in WHOLE_LUNG.labels]] = 2
     total = np.zeros((2, N_BINS), np.int64)
-    box = _box(zone_of, labels)
+    box = box_in(zone_of > 0, labels)
     if box is None:
         return total
     steps = tuple(max(1, round(COARSE_MM / mm)) for mm in volume.spacing_mm)
     inside = zone_of.astype(bool)
     inside[Label.AIRWAY] = True
     peel = _coarse_peel(inside[_sampled(labels[box], steps)], volume.spacing_mm, steps, depth_mm)
-    at = [
+    rows, columns, widths = (
         np.minimum(np.arange(part.stop - part.start) // step, n - 1)
         for part, step, n in zip(box, steps, peel.shape, strict=True)
-    ]
+    )
+    wide = peel.take(widths, axis=2)  # along x first: then whole rows are copied
     one_layer = np.zeros((3, CHUNK), np.uint8)
-    for begin in range(0, at[0].size, CHUNK):
-        rows = at[0][begin : begin + CHUNK]
-        z = slice(box[0].start + begin, box[0].start + begin + rows.size)
-        zones = zone_of[labels[z, box[1], box[2]]]
-        zones *= peel[np.ix_(rows, at[1], at[2])]
-        hu = np.ascontiguousarray(volume.hu[z, box[1], box[2]]).reshape(rows.size, -1)
-        found = count_regions(hu, zones.reshape(hu.shape), one_layer[:, : rows.size], 1)
+    for begin in range(0, rows.size, CHUNK):
+        some = rows[begin : begin + CHUNK]
+        z = slice(box[0].start + begin, box[0].start + begin + some.size)
+        zones = zone_of.take(labels[z, box[1], box[2]])
+        zones *= wide[some[:, None], columns]
+        hu = np.ascontiguousarray(volume.hu[z, box[1], box[2]]).reshape(some.size, -1)
+        found = count_regions(hu, zones.reshape(hu.shape), one_layer[:, : some.size], 1)
         total += found[1:, 0]
     return total
-
-
-def _box(
-    zone_of: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
-) -> tuple[slice, slice, slice] | None:
-    """Return the smallest box with all lung in it; None where there is none."""
-    flat = [np.zeros(n, bool) for n in labels.shape]
-    for z, plane in enumerate(labels):
-        if plane.any():
-            lung = zone_of[plane] > 0
-            flat[0][z] = lung.any()
-            flat[1] |= lung.any(axis=1)
-            flat[2] |= lung.any(axis=0)
-    if not flat[0].any():
-        return None
-    ends = [(int(seen[0]), int(seen[-1]) + 1) for seen in map(np.flatnonzero, flat)]
-    return slice(*ends[0]), slice(*ends[1]), slice(*ends[2])
 
 
 def _sampled(labels: npt.NDArray[np.uint8], steps: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -1,5 +1,7 @@
 """From an `Analysis` to a `Document`: what is said, in which order. No sentence stands here."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from qct import __version__
@@ -55,13 +57,16 @@ def build(analysis: Analysis, *, language: str = "en", paper: str = "a4") -> Doc
     if any(reason.flag is Flag.SINGLE_LUNG for reason in analysis.verdict.reasons):
         say = say.of_one_lung()
     drafted = drafted_statements(analysis, say)
-    first, shown = page_one(analysis, drafted, say, paper)
-    blocks: list[Block] = [
-        *first,
-        NewPage(ends=1),
-        _to_be_written(drafted[shown:], say),
-        *sections(analysis, say),
-    ]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # Pillow draws without the interpreter
+        first_page = pool.submit(page_one, analysis, drafted, say, paper)
+        behind = [pool.submit(make) for make in sections(analysis, say)]
+        first, shown = first_page.result()
+        blocks: list[Block] = [
+            *first,
+            NewPage(ends=1),
+            _to_be_written(drafted[shown:], say),
+            *(block for section in behind for block in section.result()),
+        ]
     draft = Document(
         title=say("title"),
         language=language,

@@ -1,6 +1,7 @@
 """The pages behind the first. A section appears if its numbers are there; none stands empty."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from qct.findings import Analysis, Change, FissureFit
 from qct.quantities import PROFILES
@@ -79,26 +80,27 @@ LOBES_BESIDE = {
 """Fissures that border a lobe."""
 
 
-def sections(analysis: Analysis, say: Wording) -> list[Block]:
-    """Return every section behind the first page, in the order of the report."""
-    return [
-        *_clinical(analysis, say),
-        *_technique(analysis, say),
-        *_lobes(analysis, say),
-        *_thirds(analysis, say),
-        *_images(analysis, say),
-        *_rows(analysis, say, "pattern", WHOLE_LUNG, PATTERN),
-        *_histogram(analysis, say),
-        *_airways(analysis, say),
-        *_vessels(analysis, say),
-        *_rows(analysis, say, "paired", WHOLE_LUNG, PAIRED),
-        *_planning(analysis, say),
-        *_trend(analysis, say),
-        *_further(analysis, say),
-        *_references(analysis, say),
-        *_uncertainties(analysis, say),
-        *_closing(analysis, say),
-    ]
+def sections(analysis: Analysis, say: Wording) -> tuple[Callable[[], list[Block]], ...]:
+    """Return what makes every section behind the first page, in the order of the report."""
+    told = partial(_rows, analysis, say)
+    return (
+        partial(_clinical, analysis, say),
+        partial(_technique, analysis, say),
+        partial(_lobes, analysis, say),
+        partial(_thirds, analysis, say),
+        partial(_images, analysis, say),
+        partial(told, "pattern", WHOLE_LUNG, PATTERN),
+        partial(_histogram, analysis, say),
+        partial(_airways, analysis, say),
+        partial(_vessels, analysis, say),
+        partial(told, "paired", WHOLE_LUNG, PAIRED),
+        partial(_planning, analysis, say),
+        partial(_trend, analysis, say),
+        partial(_further, analysis, say),
+        partial(_references, analysis, say),
+        partial(_uncertainties, analysis, say),
+        partial(_closing, analysis, say),
+    )
 
 
 def _clinical(analysis: Analysis, say: Wording) -> list[Block]:
