@@ -1,4 +1,4 @@
-"""Decode compressed pixels: lossless JPEG (ISO/IEC 10918-1 annex H) and DICOM's run lengths (PS3.5 annex G)."""
+"""Compressed pixels: lossless JPEG (ISO/IEC 10918-1 annex H), DICOM's run lengths (PS3.5 annex G)."""
 
 from typing import Any
 
@@ -9,6 +9,12 @@ from qct.kernels.compiled import kernel
 
 LOOK_BITS = 12
 """Bits looked up at once; most differences with their code words are shorter."""
+
+LONGEST_PACKET = 128
+"""Bytes that one packet of run lengths stands for, at most."""
+
+SHORTEST_RUN = 3
+"""Fewer equal bytes are not worth a packet of their own."""
 
 LONGEST_CODE = 16
 """Longest Huffman code word (ISO/IEC 10918-1 annex C)."""
@@ -215,3 +221,57 @@ def unpack_runs(data: npt.NDArray[np.uint8], n_bytes: int) -> tuple[npt.NDArray[
             place += 1
             n += n_copied
     return unpacked, n
+
+
+@kernel
+def _pack_plain(
+    row: npt.NDArray[np.uint8], begin: int, end: int, packed: npt.NDArray[np.uint8], n: int
+) -> int:
+    """Write the bytes from `begin` to `end` as they are, behind `n` packed ones; return how many then are."""
+    while begin < end:
+        n_copied = min(end - begin, LONGEST_PACKET)
+        packed[n] = n_copied - 1
+        for k in range(n_copied):
+            packed[n + 1 + k] = row[begin + k]
+        n += n_copied + 1
+        begin += n_copied
+    return n
+
+
+@kernel('(Array(uint8, 2, "C", True),)')
+def pack_runs(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Pack bytes by their runs, every row for itself (DICOM PS3.5 G.3.1); `unpack_runs` is the way back.
+
+    Letters: R rows of C bytes; B bytes packed.
+
+    Parameters
+    ----------
+    rows : (R, C) uint8
+
+    Returns
+    -------
+    packed : (B,) uint8
+        A row takes at most C bytes, and one for every `LONGEST_PACKET` begun.
+    """
+    n_rows, n_columns = rows.shape
+    packed = np.empty(n_rows * (n_columns + n_columns // LONGEST_PACKET + 1), np.uint8)
+    n = 0
+    for y in range(n_rows):
+        row = rows[y]
+        plain, x = 0, 0  # where the bytes begin that are to stand as they are; where to look
+        while x < n_columns:
+            end = x + 1
+            while end < n_columns and row[end] == row[x]:
+                end += 1
+            if end - x >= SHORTEST_RUN:
+                n = _pack_plain(row, plain, x, packed, n)
+                while x < end:
+                    count = min(end - x, LONGEST_PACKET)
+                    packed[n] = 257 - count if count > 1 else 0
+                    packed[n + 1] = row[x]
+                    n += 2
+                    x += count
+                plain = end
+            x = end
+        n = _pack_plain(row, plain, n_columns, packed, n)
+    return packed[:n].copy()
