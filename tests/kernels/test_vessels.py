@@ -142,8 +142,7 @@ def test_a_vessel_beside_an_airway_holds_what_it_holds_elsewhere(at):
     alone = contrast.sum(dtype=np.int64)
     contrast[:, :, 16 + at :] = NOT_LUNG
     owner = np.zeros(contrast.shape, np.int32)
-    owner[:, :, :12] = -1
-    owner += np.arange(9, dtype=np.int32)[:, None, None] * (owner >= 0)
+    owner[:, :, 12:] = np.arange(1, 10)[:, None, None]
     points = np.array([(z, 16, 16) for z in range(9)], np.int32)
     labels, classes = np.ones(contrast.shape, np.uint8), np.zeros(9, np.int32)
     sums = sum_by_owner(contrast, labels, owner, points, classes, 1)
