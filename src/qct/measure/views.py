@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from qct.findings import Projection, View
-from qct.measure.boxes import box_of
+from qct.measure.boxes import box_in, box_of
 from qct.regions import DENSE, LEFT_LUNG, N_LABELS, RIGHT_LUNG, WHOLE_LUNG, Label, Region
 from qct.volume import PADDING_HU, Volume
 
@@ -216,7 +216,7 @@ def _carina_index(volume: Volume, labels: _Labels) -> int | None:
     Airway that does not hang together with the trachea from slice to slice is not followed.
     """
     _, dy, dx = volume.spacing_mm
-    box = box_of(labels == Label.AIRWAY)
+    box = box_in(np.arange(256) == Label.AIRWAY, labels)
     if box is None:
         return None
     followed: _Mask | None = None
