@@ -25,14 +25,11 @@ def solve_band(band: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) ->
     """
     n, width = band.shape
     for j in range(n):
-        column = band[j]
         last = min(width, n - j)
         for k in range(1, last):
-            share = column[k] / column[0]
-            below = column[k:last]
-            row = band[j + k]
-            for i in range(below.size):
-                row[i] -= share * below[i]
+            share = band[j, k] / band[j, 0]
+            for i in range(last - k):
+                band[j + k, i] -= share * band[j, k + i]
             right[j + k] -= share * right[j]
     for j in range(n - 1, -1, -1):
         total = right[j]

@@ -218,10 +218,9 @@ def cut_lung_box(volume: Volume, lung: npt.NDArray[np.bool_], first: tuple[int, 
     nearest = [
         np.rint(index).astype(int) - first[k] for k, index in enumerate((slices, rows, columns))
     ]
-    padded = np.pad(lung, 1)
-    mask = padded[
-        np.ix_(*(np.clip(i + 1, 0, n + 1) for i, n in zip(nearest, lung.shape, strict=True)))
-    ]
+    mask = np.pad(lung, 1)
+    for axis, (index, n) in enumerate(zip(nearest, lung.shape, strict=True)):
+        mask = mask.take(np.clip(index + 1, 0, n + 1), axis=axis)
     return LungBox(hu, mask, start)
 
 
@@ -274,8 +273,9 @@ def _fill_planes(
     is_crest: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Return the crests, their normals, and what share of the disc around each others fill."""
-    crests = np.argwhere(is_crest).astype(np.int32)
-    facing = normal[is_crest].astype(np.float32) / np.float32(NORMAL_SCALE)
+    at = np.flatnonzero(is_crest)
+    crests = np.stack(np.unravel_index(at, is_crest.shape), axis=1).astype(np.int32)
+    facing = normal.reshape(-1, 3)[at].astype(np.float32) / np.float32(NORMAL_SCALE)
     radius = round(PLANE_REACH_MM / BOX_STEP_MM)
     company = count_coplanar(
         crests, facing, is_crest.shape, radius, PLANE_COSINE, PLANE_OFFSET_MM / BOX_STEP_MM

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +30,8 @@ from qct.segment.fissures import (
     find_evidence,
 )
 from qct.segment.lung_frame import LungFrame, describe_shape
-from qct.segment.morphology import bounding_box
+from qct.segment.morphology import bounding_box, widened, within
+from qct.segment.parts import Parts
 from qct.segment.prior import FISSURES_OF, Prior, SidePrior, default_prior, size_features
 from qct.segment.surfaces import LATTICE_STEP_MM, Surface
 from qct.segment.trust import FLAGS_OF_SUPPORT
@@ -304,26 +304,21 @@ def _absorb_islands(lobes: npt.NDArray[np.uint8], side: Side) -> None:
 
     A piece that touches no other lobe (the lung itself is in pieces there) stays.
     """
-    plain_of = np.zeros(256, np.uint8)
-    for lobe in LOBES_BY_CASE[side]:
-        plain_of[[lobe, lobe + DENSE]] = lobe
-    plain = plain_of[lobes]
-    pieces = cc3d.connected_components(plain, connectivity=6)
-    counts = cc3d.statistics(pieces)
-    lobe_of = np.zeros(len(counts["voxel_counts"]), np.uint8)
-    lobe_of[pieces.ravel()] = plain.ravel()
+    plain = lobes & np.uint8(DENSE - 1)
+    plain *= np.any([plain == lobe for lobe in set(LOBES_BY_CASE[side])], axis=0)
+    pieces = Parts.of(plain)
     main = {
-        int(lobe): max(np.flatnonzero(lobe_of == lobe), key=lambda p: counts["voxel_counts"][p])
-        for lobe in set(lobe_of.tolist()) - {0}
+        int(lobe): max(np.flatnonzero(pieces.values == lobe), key=lambda p: pieces.sizes[p])
+        for lobe in set(pieces.values[1:].tolist())
     }
-    for piece in range(1, len(lobe_of)):
-        if main[int(lobe_of[piece])] == piece:
+    for piece, lobe in enumerate(pieces.values.tolist()):
+        if piece == 0 or main[lobe] == piece:
             continue
-        box = tuple(
-            slice(max(span.start - 1, 0), span.stop + 1) for span in counts["bounding_boxes"][piece]
-        )
-        inside = pieces[box] == piece
-        neighbour = _touched_most(plain[box], inside, int(lobe_of[piece]))
+        own = pieces.box(piece)
+        box = widened(own, 1.0, (1.0, 1.0, 1.0))
+        inside = np.zeros(plain[box].shape, bool)
+        inside[within(own, box)] = pieces.cut(piece)
+        neighbour = _touched_most(plain[box], inside, lobe)
         if neighbour:
             dense = lobes[box][inside] & DENSE
             lobes[box][inside] = neighbour | dense

@@ -57,8 +57,8 @@ def filled_slices(mask: Mask) -> Mask:
     return np.stack([filled(one) for one in mask])
 
 
-def bounding_box(mask: Mask) -> Box:
-    """Smallest box around a mask that is not empty; a volume is gone through once."""
+def bounding_box(mask: Mask | npt.NDArray[np.uint8]) -> Box:
+    """Smallest box around a mask or labels, not empty; a volume is gone through once."""
     in_slice = np.flatnonzero(mask.any(axis=(1, 2)))
     z = slice(int(in_slice[0]), int(in_slice[-1]) + 1)
     flat = np.any(mask[z], axis=0)
