@@ -128,6 +128,17 @@ def flood_in_order(
     return voxels[:n_wet], levels[:n_wet], parents[:n_wet]
 
 
+@kernel
+def _is_amid(markers: npt.NDArray[np.uint8], z: int, y: int, x: int) -> bool:
+    """Tell whether all six neighbours of a voxel are markers too, so that nothing can be wetted from it."""
+    nz, ny, nx = markers.shape
+    if z == 0 or y == 0 or x == 0 or z == nz - 1 or y == ny - 1 or x == nx - 1:
+        return False
+    along_z = markers[z - 1, y, x] and markers[z + 1, y, x]
+    along_y = markers[z, y - 1, x] and markers[z, y + 1, x]
+    return bool(along_z and along_y and markers[z, y, x - 1] and markers[z, y, x + 1])
+
+
 @kernel("(int16[:, :, ::1], uint8[:, :, ::1], int64, int64)")
 def flood_markers(
     hu: npt.NDArray[np.int16],
@@ -158,16 +169,17 @@ def flood_markers(
     nz, ny, nx = hu.shape
     n_levels = highest_hu - lowest_hu + 1
     basins = markers.copy()
-    behind = _filled(hu.size, -1)
+    behind = np.empty(hu.size, np.int32)
     heads = _filled(n_levels, -1)
     tails = _filled(n_levels, -1)
     for z in range(nz):
         for y in range(ny):
             for x in range(nx):
-                if markers[z, y, x] == 0:
+                if markers[z, y, x] == 0 or _is_amid(markers, z, y, x):
                     continue
                 flat = (z * ny + y) * nx + x
                 level = min(max(int(hu[z, y, x]) - lowest_hu, 0), n_levels - 1)
+                behind[flat] = -1
                 if tails[level] < 0:
                     heads[level] = flat
                 else:
@@ -199,6 +211,7 @@ def flood_markers(
                 continue
             basins[z2, y2, x2] = basins[z, y, x]
             flat2 = (z2 * ny + y2) * nx + x2
+            behind[flat2] = -1
             if tails[joins] < 0:
                 heads[joins] = flat2
             else:

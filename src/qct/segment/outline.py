@@ -8,7 +8,7 @@ import numpy.typing as npt
 from qct.kernels.blocks import average_blocks
 from qct.segment.body import Blocks
 from qct.segment.chest_wall import LONGEST_MM, STEP_MM, ChestWall, find_chest_wall
-from qct.segment.morphology import Mask, box_around, closed, dilate, filled, opened, repeated
+from qct.segment.morphology import Box, Mask, box_around, closed, dilate, filled, opened, repeated
 from qct.segment.parts import Parts
 from qct.segment.sides import LEFT, RIGHT
 
@@ -73,11 +73,15 @@ class Airless:
 
 def close_lung(aerated: Mask, blocks: Blocks) -> Mask:
     """Close one lung over vessels, nodules and holes."""
-    spacing = blocks.spacing_mm
-    box = box_around(aerated, CLOSE_MM + 2 * max(spacing), spacing)
+    box = room_to_close(aerated, blocks)
     outline = np.zeros_like(aerated)
-    outline[box] = filled(closed(aerated[box], CLOSE_MM, spacing))
+    outline[box] = filled(closed(aerated[box], CLOSE_MM, blocks.spacing_mm))
     return outline
+
+
+def room_to_close(aerated: Mask, blocks: Blocks) -> Box:
+    """Return a box that closing and one block more do not reach beyond."""
+    return box_around(aerated, CLOSE_MM + 2 * max(blocks.spacing_mm), blocks.spacing_mm)
 
 
 def find_airless(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float) -> Airless:
