@@ -250,7 +250,7 @@ def _native(box: Box, factors: tuple[int, int, int]) -> Box:
 
 def _drop_islands(labels: npt.NDArray[np.uint8], voxel_ml: float) -> None:
     """Unlabel what a lung has apart from its largest part, unless it is large: anatomy parted it."""
-    parts = Parts.of(labels & np.uint8(DENSE - 1))
+    parts = Parts.of(labels, DENSE - 1)
     island = np.zeros(parts.sizes.size, bool)
     for label in LUNG_LABELS.values():
         sizes = parts.sizes * (parts.values == label)
@@ -347,6 +347,10 @@ def _is_lung(labels: npt.NDArray[np.uint8]) -> Mask:
 
 def _at_padding_mm2(volume: Volume, labels: npt.NDArray[np.uint8], box: Box) -> float:
     """Area over which lung touches voxels that the scanner did not measure."""
+    anywhere = labels[box].max(axis=0) > 0
+    padded = volume.hu[box].min(axis=0) == PADDING_HU
+    if not _n_beside(anywhere, padded) and not _n_beside(anywhere.T, padded.T):
+        return 0.0
     along_y, along_x = 0, 0
     for hu, here in zip(volume.hu[box], labels[box], strict=True):
         padding = hu == PADDING_HU
