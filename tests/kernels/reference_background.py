@@ -40,7 +40,7 @@ def contrast_to(hu, inside, background, edge):
 
 def block_means(hu, inside, taken, sizes, trim):
     edge, least, rim = sizes
-    free = inside & (taken < 0)
+    free = inside & ~taken
     for axis in range(3):
         for side in (-rim, rim):
             free &= np.roll(inside, side, axis)

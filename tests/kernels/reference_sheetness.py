@@ -43,7 +43,7 @@ def find_crests(strength, normal, inside, least_strength):
     return crest
 
 
-def count_coplanar(crests, normals, number, reach, least_cosine, most_offset):
+def count_coplanar(crests, normals, shape, reach, least_cosine, most_offset):
     count = np.zeros(len(crests), np.int32)
     for a, here in enumerate(crests):
         step = (crests - here).astype(np.float64)

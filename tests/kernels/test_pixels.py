@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.kernels import reference_pixels as reference
 
-from qct.kernels.pixels import decode_lossless_jpeg, unpack_runs
+from qct.kernels.compiled import read_only
+from qct.kernels.pixels import decode_lossless_jpeg, pack_runs, unpack_runs
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6)
 
@@ -87,6 +88,28 @@ def test_bytes_before_a_restart_marker_are_passed_over():
     decoded, n = decode_lossless_jpeg(np.frombuffer(longer, np.uint8), *table, pixels.shape, scan)
     assert n == 12
     np.testing.assert_array_equal(decoded, pixels)
+
+
+@given(
+    rows=hnp.arrays(
+        np.uint8,
+        st.tuples(st.integers(0, 3), st.integers(0, 300)),
+        elements=st.sampled_from([0, 1, 255]),
+        fill=st.just(7),
+    )
+)
+def test_pack_agrees_with_its_reference_row_by_row(rows):
+    mine = pack_runs(read_only(rows))
+    assert mine.tobytes() == b"".join(map(reference.pack_runs, rows))
+
+
+@given(
+    values=hnp.arrays(np.uint8, st.integers(0, 600), elements=st.integers(0, 2), fill=st.just(7))
+)
+def test_what_is_packed_here_is_unpacked(values):
+    unpacked, n = unpack_runs(pack_runs(read_only(values[None])), values.size)
+    assert n == values.size
+    np.testing.assert_array_equal(unpacked, values)
 
 
 def test_a_count_of_128_stands_for_nothing():

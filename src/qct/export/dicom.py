@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from pydicom.dataset import Dataset
 
@@ -83,11 +84,15 @@ def make_objects(
     made: dict[str, bytes] = {}
     if {"seg", "sr"} & set(objects):
         seg = segmentation(analysis, source, stamp)
-        if "seg" in objects:
-            made["seg.dcm"] = segmentation_file(seg)
-        if "sr" in objects:
-            report = structured_report(analysis, source, stamp, seg, tuple(replaced))
-            made["sr.dcm"] = as_file(report)
+        with ThreadPoolExecutor(1) as pool:  # deflating leaves the interpreter to the report
+            file = pool.submit(segmentation_file, seg) if "seg" in objects else None
+            report = None
+            if "sr" in objects:
+                report = as_file(structured_report(analysis, source, stamp, seg, tuple(replaced)))
+            if file is not None:
+                made["seg.dcm"] = file.result()
+            if report is not None:
+                made["sr.dcm"] = report
     makers: dict[str, Callable[[], bytes | None]] = {
         "sc": lambda: _file(key_images(analysis, source, stamp)),
         "pdf": lambda: as_file(

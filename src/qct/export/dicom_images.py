@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import RLELossless
 
 from qct.export.dicom_instance import RESEARCH_USE, Stamp, as_file, new_instance, reference
 from qct.export.dicom_source import Source
 from qct.export.shown import is_told
 from qct.findings import Analysis, Projection, View
 from qct.flags import Status
+from qct.kernels.compiled import read_only
+from qct.kernels.pixels import pack_runs
 from qct.quantities import HEADLINE, QUANTITIES, quantities_of
 from qct.regions import AIRWAY, DENSE, LEFT_LUNG, LOBES, N_LABELS, RIGHT_LUNG, WHOLE_LUNG
 
@@ -93,10 +96,23 @@ def capture(frames: npt.NDArray[np.uint8], source: Source, stamp: Stamp) -> Data
 
 def key_images_file(ds: Dataset) -> bytes:
     """Write key images, run-length encoded: without loss, and known to every viewer."""
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian  # of the pixels so far
-    ds.compress(RLELossless, generate_instance_uid=False)
+    shape = ds.NumberOfFrames, ds.Rows, ds.Columns, ds.SamplesPerPixel
+    frames = np.frombuffer(ds.PixelData, np.uint8, np.prod(shape)).reshape(shape)
+    ds.PixelData = encapsulate([run_lengths(frame) for frame in frames])
+    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
     return as_file(ds, RLELossless)
+
+
+def run_lengths(frame: Picture) -> bytes:
+    """Encode a colour frame (H, W, samples): a segment for each sample, behind a table of them (PS3.5 G.5)."""
+    segments = []
+    for sample in np.moveaxis(frame, -1, 0):
+        packed = pack_runs(read_only(sample)).tobytes()
+        segments.append(packed + b"\0" * (len(packed) % 2))
+    begins = np.cumsum([64, *(len(one) for one in segments[:-1])])
+    table = np.zeros(16, "<u4")
+    table[: len(segments) + 1] = [len(segments), *begins]
+    return table.tobytes() + b"".join(segments)
 
 
 def draw_foot(analysis: Analysis) -> Picture:

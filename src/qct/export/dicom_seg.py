@@ -177,8 +177,11 @@ def _set_frames(
     """Set pixels and functional groups; (segments, label numbers) and (segments, slices) say what is where."""
     places = Places(source)
     bits: list[list[npt.NDArray[np.bool_]]] = [[] for _ in belongs]
+    box = _footprint(labels)
     for z in np.flatnonzero(has.any(axis=0)):
-        stored = as_stored(_members(labels[z], belongs), source.stored_axes).ravel()
+        plane = np.zeros(labels.shape[1:], np.uint16)
+        plane[box] = _members(labels[z][box], belongs)
+        stored = as_stored(plane, source.stored_axes).ravel()
         for number in np.flatnonzero(has[:, z]):
             bits[number].append((stored & (1 << int(number))) != 0)
     frames = [Frame(int(z), int(z) + 1, int(n) + 1) for n, z in np.argwhere(has)]
@@ -221,6 +224,13 @@ def _members(plane: Labels, belongs: npt.NDArray[np.bool_]) -> npt.NDArray[np.ui
         axis=0, dtype=np.uint16
     )
     return np.take(table, plane)
+
+
+def _footprint(labels: Labels) -> tuple[slice, slice]:
+    """Return the rows and columns outside which no slice has a label; there has to be one."""
+    seen = labels.max(axis=0)
+    rows, columns = (np.flatnonzero(seen.max(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _presence(

@@ -27,6 +27,7 @@ LAST_FIRST = (
     "ridges",
     "background",
     "histogram",
+    "band",
     "plates",
     "sheetness",
     "fields",

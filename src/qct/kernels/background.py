@@ -120,7 +120,7 @@ def _mode(counts: npt.NDArray[np.int64], n: int) -> tuple[float, float]:
 def block_means(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
-    taken: npt.NDArray[np.int32],
+    taken: npt.NDArray[np.bool_],
     sizes: tuple[int, int, int],
     trim: float,
 ) -> npt.NDArray[Any]:
@@ -131,8 +131,8 @@ def block_means(
     hu : (Z, Y, X) float32
     inside : (Z, Y, X) bool
         Lung.
-    taken : (Z, Y, X) int32
-        0 or more where a vessel is, such as the owners of `paint_nearest`.
+    taken : (Z, Y, X) bool
+        Where a vessel is.
     sizes : (int, int, int)
         Edge of a block; a block with fewer such voxels has no mean; how far from the rim of the lung they lie
         along every axis, at least.
@@ -150,13 +150,13 @@ def block_means(
 
 
 @kernel(
-    "(float32[:, :, ::1], boolean[:, :, ::1], int32[:, :, ::1], UniTuple(int64, 3), float64, "
+    "(float32[:, :, ::1], boolean[:, :, ::1], boolean[:, :, ::1], UniTuple(int64, 3), float64, "
     "float32[:, :, ::1], int64, int64)"
 )
 def _block_means(
     hu: npt.NDArray[np.float32],
     inside: npt.NDArray[np.bool_],
-    taken: npt.NDArray[np.int32],
+    taken: npt.NDArray[np.bool_],
     sizes: tuple[int, int, int],
     trim: float,
     means: npt.NDArray[np.float32],
@@ -177,8 +177,8 @@ def _block_means(
                     for y in range(max(j * edge, rim), min((j + 1) * edge, ny - rim)):
                         for x in range(max(i * edge, rim), min((i + 1) * edge, nx - rim)):
                             if (
-                                taken[z, y, x] < 0
-                                and inside[z, y, x]
+                                inside[z, y, x]
+                                and not taken[z, y, x]
                                 and inside[z - rim, y, x]
                                 and inside[z + rim, y, x]
                                 and inside[z, y - rim, x]

@@ -129,6 +129,8 @@ def in_parts(function: Callable[..., None], *arguments: Any) -> None:
     if parts == 1:
         function(*arguments, 0, 1)
         return
-    with ThreadPoolExecutor(parts) as pool:
-        for done in [pool.submit(function, *arguments, part, parts) for part in range(parts)]:
+    with ThreadPoolExecutor(parts - 1) as pool:
+        others = [pool.submit(function, *arguments, part, parts) for part in range(1, parts)]
+        function(*arguments, 0, parts)
+        for done in others:
             done.result()

@@ -1,4 +1,4 @@
-"""Decode compressed pixels: lossless JPEG (ISO/IEC 10918-1 annex H) and DICOM's run lengths (PS3.5 annex G)."""
+"""Compressed pixels: lossless JPEG (ISO/IEC 10918-1 annex H), DICOM's run lengths (PS3.5 annex G)."""
 
 from typing import Any
 
@@ -9,6 +9,12 @@ from qct.kernels.compiled import kernel
 
 LOOK_BITS = 12
 """Bits looked up at once; most differences with their code words are shorter."""
+
+LONGEST_PACKET = 128
+"""Bytes that one packet of run lengths stands for, at most."""
+
+SHORTEST_RUN = 3
+"""Fewer equal bytes are not worth a packet of their own."""
 
 LONGEST_CODE = 16
 """Longest Huffman code word (ISO/IEC 10918-1 annex C)."""
@@ -43,8 +49,8 @@ def decode_lossless_jpeg(
 
     Returns
     -------
-    pixels : (R, C) int32
-        Bit patterns of 16 bits, before any point transform.
+    pixels : (R, C) uint16
+        Bit patterns, before any point transform.
     n_decoded : int
         Pixels that the data were enough for; R * C if it is whole.
 
@@ -55,7 +61,8 @@ def decode_lossless_jpeg(
     """
     n_rows, n_columns = shape
     predictor, first, interval = scan
-    pixels = np.zeros((n_rows, n_columns), np.int32)
+    pixels = np.zeros((n_rows, n_columns), np.uint16)
+    above = np.zeros(n_columns, np.int64)  # the row before, as whole numbers with a sign
 
     # Canonical codes (annex C): of every length the largest code plus one, shifted to the left end of
     # 16 bits, and what to add to a code to find its category.
@@ -100,6 +107,7 @@ def decode_lossless_jpeg(
     left = interval
     top = 0  # row that is predicted like the first one
     for y in range(n_rows):
+        a, c = 0, 0  # the pixel before, and the one above that
         for x in range(n_columns):
             if interval > 0 and left == 0:
                 # Skip the rest of the byte and the marker.
@@ -150,29 +158,28 @@ def decode_lossless_jpeg(
             if n_held < n_invented:
                 return pixels, y * n_columns + x
 
+            b = above[x]
             if y == top:
-                predicted = first if x == 0 else int(pixels[y, x - 1])
+                predicted = first if x == 0 else a
             elif x == 0:
-                predicted = int(pixels[y - 1, x])
+                predicted = b
+            elif predictor == 1:
+                predicted = a
+            elif predictor == 2:
+                predicted = b
+            elif predictor == 3:
+                predicted = c
+            elif predictor == 4:
+                predicted = a + b - c
+            elif predictor == 5:
+                predicted = a + ((b - c) >> 1)
+            elif predictor == 6:
+                predicted = b + ((a - c) >> 1)
             else:
-                a = int(pixels[y, x - 1])
-                b = int(pixels[y - 1, x])
-                c = int(pixels[y - 1, x - 1])
-                if predictor == 1:
-                    predicted = a
-                elif predictor == 2:
-                    predicted = b
-                elif predictor == 3:
-                    predicted = c
-                elif predictor == 4:
-                    predicted = a + b - c
-                elif predictor == 5:
-                    predicted = a + ((b - c) >> 1)
-                elif predictor == 6:
-                    predicted = b + ((a - c) >> 1)
-                else:
-                    predicted = (a + b) >> 1
-            pixels[y, x] = (predicted + difference) & 0xFFFF
+                predicted = (a + b) >> 1
+            a, c = (predicted + difference) & 0xFFFF, b
+            above[x] = a
+            pixels[y, x] = a
     return pixels, n_rows * n_columns
 
 
@@ -214,3 +221,57 @@ def unpack_runs(data: npt.NDArray[np.uint8], n_bytes: int) -> tuple[npt.NDArray[
             place += 1
             n += n_copied
     return unpacked, n
+
+
+@kernel
+def _pack_plain(
+    row: npt.NDArray[np.uint8], begin: int, end: int, packed: npt.NDArray[np.uint8], n: int
+) -> int:
+    """Write the bytes from `begin` to `end` as they are, behind `n` packed ones; return how many then are."""
+    while begin < end:
+        n_copied = min(end - begin, LONGEST_PACKET)
+        packed[n] = n_copied - 1
+        for k in range(n_copied):
+            packed[n + 1 + k] = row[begin + k]
+        n += n_copied + 1
+        begin += n_copied
+    return n
+
+
+@kernel('(Array(uint8, 2, "C", True),)')
+def pack_runs(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Pack bytes by their runs, every row for itself (DICOM PS3.5 G.3.1); `unpack_runs` is the way back.
+
+    Letters: R rows of C bytes; B bytes packed.
+
+    Parameters
+    ----------
+    rows : (R, C) uint8
+
+    Returns
+    -------
+    packed : (B,) uint8
+        A row takes at most C bytes, and one for every `LONGEST_PACKET` begun.
+    """
+    n_rows, n_columns = rows.shape
+    packed = np.empty(n_rows * (n_columns + n_columns // LONGEST_PACKET + 1), np.uint8)
+    n = 0
+    for y in range(n_rows):
+        row = rows[y]
+        plain, x = 0, 0  # where the bytes begin that are to stand as they are; where to look
+        while x < n_columns:
+            end = x + 1
+            while end < n_columns and row[end] == row[x]:
+                end += 1
+            if end - x >= SHORTEST_RUN:
+                n = _pack_plain(row, plain, x, packed, n)
+                while x < end:
+                    count = min(end - x, LONGEST_PACKET)
+                    packed[n] = 257 - count if count > 1 else 0
+                    packed[n + 1] = row[x]
+                    n += 2
+                    x += count
+                plain = end
+            x = end
+        n = _pack_plain(row, plain, n_columns, packed, n)
+    return packed[:n].copy()

@@ -4,13 +4,15 @@ An unrolled slab has columns on a grid (U, V) and heights H along each column; a
 once, at a height that changes little from one column to the next.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, kernel
+
+_NO_CONTRAST = 1e9
+"""More HU than a mean has: stands where there is none, since infinities would make NaN among themselves."""
 
 
 def unroll_columns(
@@ -145,7 +147,7 @@ def plate_contrast(
     usable : (U, V, H) bool
         What counts in a mean.
     reach : int
-        Radius of the disc, in columns.
+        Radius of the disc, in columns; at most 8.
     tilts : (T, 2) float64
         Heights per column along u and v.
     gap : int
@@ -158,80 +160,83 @@ def plate_contrast(
     contrast : (U, V, H) float32
         NaN where too little is usable.
     """
-    contrast = np.full(hu.shape, np.nan, np.float32)
-    told = np.where(usable, hu, np.float32(0))
-    in_parts(_plate_contrast, told, usable.view(np.uint8), reach, tilts, gap, least_share, contrast)
+    n_u, n_v, n_h = hu.shape
+    disc = np.argwhere(np.ones((2 * reach + 1,) * 2)) - reach
+    disc = disc[(disc**2).sum(axis=1) <= reach**2 + 1]
+    rises = np.floor(tilts[:, :1] * disc[:, 0] + tilts[:, 1:] * disc[:, 1] + 0.5).astype(np.int64)
+    # Whole slices of columns are added up, each height a row; zeros around them, so that no shift leaves them.
+    room = int(np.abs(rises).max()) + 1
+    told = np.zeros((n_u, n_h + 2 * room, n_v + 2 * reach), np.float32)
+    counts = np.zeros(told.shape, np.uint8)
+    told[:, room:-room, reach:-reach] = np.where(usable, hu, np.float32(0)).swapaxes(1, 2)
+    counts[:, room:-room, reach:-reach] = usable.swapaxes(1, 2)
+    best = np.full((n_u, n_h, told.shape[2]), -_NO_CONTRAST, np.float32)
+    fewest = max(least_share * len(disc), 1.0)
+    in_parts(_plate_contrast, told, counts, (disc, rises), gap, fewest, best)
+    contrast = np.ascontiguousarray(best[:, :, reach:-reach].swapaxes(1, 2))
+    contrast[contrast == np.float32(-_NO_CONTRAST)] = np.nan
     return contrast
 
 
 @kernel
-def _add_shifted(
-    told: npt.NDArray[np.float32],
-    usable: npt.NDArray[np.uint8],
-    rise: int,
-    total: npt.NDArray[np.float64],
-    count: npt.NDArray[np.int32],
-) -> None:
-    """Add a column that is shifted by `rise` heights; without a branch, so that it runs in vector lanes."""
-    first, last = max(0, -rise), min(total.size, total.size - rise)
-    totals, counts = total[first:last], count[first:last]
-    values, uses = told[first + rise : last + rise], usable[first + rise : last + rise]
-    for h in range(totals.size):
-        totals[h] += values[h]
-    for h in range(counts.size):
-        counts[h] += uses[h]
+def _add(values: npt.NDArray[Any], total: npt.NDArray[Any]) -> None:
+    """Add values; without a branch, so that it runs in vector lanes."""
+    for i in range(total.size):
+        total[i] += values[i]
 
 
 @kernel(
-    "(float32[:, :, ::1], uint8[:, :, ::1], int64, float64[:, ::1], int64, float64, "
+    "(float32[:, :, ::1], uint8[:, :, ::1], UniTuple(int64[:, ::1], 2), int64, float64, "
     "float32[:, :, ::1], int64, int64)"
 )
 def _plate_contrast(
     told: npt.NDArray[np.float32],
-    usable: npt.NDArray[np.uint8],
-    reach: int,
-    tilts: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.uint8],
+    discs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
     gap: int,
-    least_share: float,
-    contrast: npt.NDArray[np.float32],
+    fewest: float,
+    best: npt.NDArray[np.float32],
     part: int,
     parts: int,
 ) -> None:
-    """Do what `plate_contrast` says, for a part of the columns; `told` is 0 where nothing is usable."""
-    nu, nv, nh = told.shape
-    width = 2 * reach + 1
-    n_disc = 0
-    for du in range(-reach, reach + 1):
-        for dv in range(-reach, reach + 1):
-            if du * du + dv * dv <= reach * reach + 1:
-                n_disc += 1
+    """Find the largest contrast of all tilts, for the slices of columns ``part::parts``.
+
+    Letters: U, V columns, V with room on both sides; H heights, R more of them in `told`; N columns of a disc.
+
+    Parameters
+    ----------
+    told : (U, H + R, V) float32
+        0 where nothing is usable.
+    counts : (U, H + R, V) uint8
+        1 where something is.
+    discs : (N, 2) and (T, N) int64
+        Steps to the columns of a disc along u and v, and how far it rises there.
+    fewest : float
+        Usable voxels that each of the three means needs.
+    best : (U, H, V) float32
+        Raised where a contrast exceeds it.
+    """
+    disc, rises = discs
+    nu, nh, nv = best.shape
+    room = (told.shape[1] - nh) // 2
+    total = np.empty(nh * nv)
+    count = np.empty(nh * nv, np.uint8)
     for u in range(part, nu, parts):
-        total = np.empty(nh)
-        count = np.empty(nh, np.int32)
-        for v in range(nv):
-            for t in range(tilts.shape[0]):
-                for h in range(nh):
-                    total[h] = 0.0
-                    count[h] = 0
-                for k in range(width * width):
-                    du, dv = k // width - reach, k % width - reach
-                    if du * du + dv * dv > reach * reach + 1:
-                        continue
-                    if not (0 <= u + du < nu and 0 <= v + dv < nv):
-                        continue
-                    rise = math.floor(tilts[t, 0] * du + tilts[t, 1] * dv + 0.5)
-                    if abs(rise) < nh:
-                        _add_shifted(
-                            told[u + du, v + dv], usable[u + du, v + dv], rise, total, count
-                        )
-                for h in range(gap, nh - gap):
-                    fewest = min(count[h], count[h - gap], count[h + gap])
-                    if fewest < least_share * n_disc or fewest == 0:
-                        continue
-                    beside = max(total[h - gap] / count[h - gap], total[h + gap] / count[h + gap])
-                    difference = np.float32(total[h] / count[h] - beside)
-                    if not difference <= contrast[u, v, h]:
-                        contrast[u, v, h] = difference
+        found = best[u].reshape(-1)
+        for t in range(rises.shape[0]):
+            total[:] = 0
+            count[:] = 0
+            for n in range(disc.shape[0]):
+                if 0 <= u + disc[n, 0] < nu:
+                    first = (room + rises[t, n]) * nv + disc[n, 1]
+                    _add(told[u + disc[n, 0]].reshape(-1)[first : first + total.size], total)
+                    _add(counts[u + disc[n, 0]].reshape(-1)[first : first + total.size], count)
+            for i in range(total.size):
+                total[i] = total[i] / count[i] if count[i] >= fewest else 2 * _NO_CONTRAST
+            for i in range(gap * nv, total.size - gap * nv):
+                over, under = total[i] - total[i - gap * nv], total[i] - total[i + gap * nv]
+                smaller = np.float32(over if over < under else under)
+                found[i] = smaller if (smaller > found[i]) & (total[i] < _NO_CONTRAST) else found[i]
 
 
 @kernel
@@ -243,14 +248,19 @@ def _step_path(
 ) -> None:
     """Cheapest path to every height of a column, from the column before it; less its own minimum."""
     nh = cost.size
-    reach = step_cost.size - 1
+    for h in range(nh):
+        out[h] = before[h] + step_cost[0]
+    for step in range(1, min(step_cost.size, nh)):
+        paid = step_cost[step]
+        for h in range(nh - step):
+            way = before[h + step] + paid
+            out[h] = way if way < out[h] else out[h]
+        for h in range(step, nh):
+            way = before[h - step] + paid
+            out[h] = way if way < out[h] else out[h]
     lowest = np.float32(np.inf)
     for h in range(nh):
-        best = np.float32(np.inf)
-        for step in range(-reach, reach + 1):
-            if 0 <= h + step < nh:
-                best = min(best, before[h + step] + step_cost[abs(step)])
-        out[h] = cost[h] + best
+        out[h] += cost[h]
         lowest = min(lowest, out[h])
     for h in range(nh):
         out[h] -= lowest

@@ -8,6 +8,12 @@ import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, kernel
 
+_ORDERS = ((0, 0, 0), (2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0), (1, 0, 1), (0, 1, 1))
+"""Derivatives along z, y and x of the smoothed image and its Hessian."""
+
+_ROUNDING = 1e-3
+"""Curvatures so close to the least that counts, in HU/mm², are looked at again, by their eigenvalues."""
+
 NORMAL_SCALE = 127
 """Normals are kept as int8: a component of 1 is stored as this number (error below 0.4 degrees)."""
 
@@ -30,24 +36,47 @@ def _correlate_rows(
 
 
 @kernel
-def _has_any(plane: npt.NDArray[np.bool_]) -> bool:
-    """Tell whether anything of a plane is set."""
-    for y in range(plane.shape[0]):
-        for x in range(plane.shape[1]):
-            if plane[y, x]:
-                return True
-    return False
+def _correlate_columns(
+    plane: npt.NDArray[np.float32], taps: npt.NDArray[np.float32], out: npt.NDArray[np.float32]
+) -> None:
+    """Correlate along x, continuing the edge; all of `out` is written."""
+    ny, nx = plane.shape
+    radius = taps.size // 2
+    row = np.empty(nx + 2 * radius, np.float32)
+    for y in range(ny):
+        row[:radius] = plane[y, 0]
+        row[radius : radius + nx] = plane[y]
+        row[radius + nx :] = plane[y, nx - 1]
+        for x in range(nx):
+            out[y, x] = np.float32(0)
+        for t in range(taps.size):
+            tap = taps[t]
+            for x in range(nx):
+                out[y, x] += tap * row[x + t]
 
 
 @kernel
-def _tap_x(plane: npt.NDArray[np.float32], taps: npt.NDArray[np.float32], y: int, x: int) -> Any:
-    """Correlate one voxel along x, continuing the edge."""
-    nx = plane.shape[1]
-    radius = taps.size // 2
-    total = np.float32(0)
-    for t in range(taps.size):
-        total += taps[t] * plane[y, min(max(x + t - radius, 0), nx - 1)]
-    return total
+def _span(plane: npt.NDArray[np.bool_], room: int) -> tuple[int, int, int, int]:
+    """Return the rows (from, to) and columns (from, to) of what is set, with room around; zeros for nothing."""
+    ny, nx = plane.shape
+    top, bottom, left, right = ny, 0, nx, 0
+    for y in range(ny):
+        for x in range(nx):
+            if plane[y, x]:
+                top, bottom = min(top, y), y + 1
+                left, right = min(left, x), max(right, x + 1)
+    if bottom == 0:
+        return 0, 0, 0, 0
+    return max(top - room, 0), min(bottom + room, ny), max(left - room, 0), min(right + room, nx)
+
+
+@kernel
+def _is_beyond(a: float, b: float, c: float, d: float, e: float, f: float, least: float) -> bool:
+    """Tell if all eigenvalues of [[a, d, e], [d, b, f], [e, f, c]] exceed `least` (Sylvester's criterion)."""
+    a, b, c = a - least, b - least, c - least
+    of_two = a * b - d * d
+    of_three = c * of_two - a * f * f - b * e * e + 2 * d * e * f
+    return a > 0 and of_two > 0 and of_three > 0
 
 
 @kernel
@@ -155,45 +184,36 @@ def _find_sheets(
 ) -> None:
     """Fill the slices ``part::parts`` of what `find_sheets` returns."""
     strength, normal, smooth, across_line = found
-    nz, ny, nx = hu.shape
+    nz = hu.shape[0]
     radius = taps.shape[1] // 2
     for z in range(part, nz, parts):
-        if not _has_any(inside[z]):
+        top, bottom, left, right = _span(inside[z], radius)
+        if bottom == 0:
             continue
-        along_z = np.zeros((3, ny, nx), np.float32)
+        height, width = bottom - top, right - left
+        along_z = np.zeros((3, height, width), np.float32)
         for t in range(taps.shape[1]):
-            source = hu[min(max(z + t - radius, 0), nz - 1)]
+            source = hu[min(max(z + t - radius, 0), nz - 1), top:bottom, left:right]
             for k in range(3):
                 tap = taps[k, t]
-                for y in range(ny):
-                    for x in range(nx):
+                for y in range(height):
+                    for x in range(width):
                         along_z[k, y, x] += tap * source[y, x]
-        planes = np.empty((6, ny, nx), np.float32)
-        z0y0, z0y1, z0y2, z1y0, z1y1, z2y0 = (
-            planes[0],
-            planes[1],
-            planes[2],
-            planes[3],
-            planes[4],
-            planes[5],
-        )
-        _correlate_rows(along_z[0], taps[0], z0y0)
-        _correlate_rows(along_z[0], taps[1], z0y1)
-        _correlate_rows(along_z[0], taps[2], z0y2)
-        _correlate_rows(along_z[1], taps[0], z1y0)
-        _correlate_rows(along_z[1], taps[1], z1y1)
-        _correlate_rows(along_z[2], taps[0], z2y0)
-        for y in range(ny):
-            for x in range(nx):
+        along_y = np.empty((height, width), np.float32)
+        planes = np.empty((7, height, width), np.float32)
+        for n in range(7):
+            _correlate_rows(along_z[_ORDERS[n][0]], taps[_ORDERS[n][1]], along_y)
+            _correlate_columns(along_y, taps[_ORDERS[n][2]], planes[n])
+        for y in range(top, bottom):
+            for x in range(left, right):
                 if not inside[z, y, x]:
                     continue
-                smooth[z, y, x] = _tap_x(z0y0, taps[0], y, x)
-                zz = np.float64(_tap_x(z2y0, taps[0], y, x))
-                yy = np.float64(_tap_x(z0y2, taps[0], y, x))
-                xx = np.float64(_tap_x(z0y0, taps[2], y, x))
-                zy = np.float64(_tap_x(z1y1, taps[0], y, x))
-                zx = np.float64(_tap_x(z1y0, taps[1], y, x))
-                yx = np.float64(_tap_x(z0y1, taps[1], y, x))
+                here = planes[:, y - top, x - left]
+                smooth[z, y, x] = here[0]
+                zz, yy, xx = np.float64(here[1]), np.float64(here[2]), np.float64(here[3])
+                zy, zx, yx = np.float64(here[4]), np.float64(here[5]), np.float64(here[6])
+                if _is_beyond(zz, yy, xx, zy, zx, yx, _ROUNDING - least_curvature):
+                    continue
                 first, middle, last = _eigenvalues(zz, yy, xx, zy, zx, yx)
                 if -last < least_curvature:
                     continue
@@ -282,7 +302,7 @@ def _find_crests(
 def count_coplanar(
     crests: npt.NDArray[np.int32],
     normals: npt.NDArray[np.float32],
-    number: npt.NDArray[np.int32],
+    shape: tuple[int, int, int],
     reach: int,
     least_cosine: float,
     most_offset: float,
@@ -297,11 +317,10 @@ def count_coplanar(
     Parameters
     ----------
     crests : (N, 3) int32
-        Their (z, y, x).
+        Their (z, y, x), in the order of the grid, each once.
     normals : (N, 3) float32
         Unit normals; their sign does not matter.
-    number : (Z, Y, X) int32
-        Index of the crest at each voxel, -1 where there is none.
+    shape : (Z, Y, X)
     reach : int
         Radius of the ball, in voxels.
     least_cosine : float
@@ -315,47 +334,71 @@ def count_coplanar(
         The voxel itself counts too.
     """
     count = np.zeros(len(crests), np.int32)
+    in_row = np.bincount(
+        crests[:, 0] * np.int64(shape[1]) + crests[:, 1], minlength=shape[0] * shape[1]
+    )
+    begin = np.append(0, np.cumsum(in_row)).astype(np.int32)
     limits = (float(least_cosine), float(most_offset))
-    in_parts(_count_coplanar, np.ascontiguousarray(crests), normals, number, reach, limits, count)
+    across = crests.T.copy()
+    in_parts(_count_coplanar, across, normals, begin, shape[:2], reach, limits, count)
     return count
 
 
 @kernel(
-    "(int32[:, ::1], float32[:, ::1], int32[:, :, ::1], int64, UniTuple(float64, 2), "
+    "(int32[:, ::1], float32[:, ::1], int32[::1], UniTuple(int64, 2), int64, UniTuple(float64, 2), "
     "int32[::1], int64, int64)"
 )
 def _count_coplanar(
     crests: npt.NDArray[np.int32],
     normals: npt.NDArray[np.float32],
-    number: npt.NDArray[np.int32],
+    begin: npt.NDArray[np.int32],
+    shape: tuple[int, int],
     reach: int,
     limits: tuple[float, float],
     count: npt.NDArray[np.int32],
     part: int,
     parts: int,
 ) -> None:
-    """Fill ``count[part::parts]`` of `count_coplanar`; `limits` are its least cosine and most offset."""
+    """Fill ``count[part::parts]`` of `count_coplanar`.
+
+    `crests` is (3, N); the crests of row (z, y) are those from ``begin[z * Y + y]`` up to the next row's;
+    `limits` are the least cosine and the most offset.
+    """
     least_cosine, most_offset = limits
-    nz, ny, nx = number.shape
-    for a in range(part, crests.shape[0], parts):
-        z, y, x = crests[a, 0], crests[a, 1], crests[a, 2]
+    nz, ny = shape
+    width = 2 * reach + 1
+    near = np.empty(
+        (width, width), np.int32
+    )  # the first crest of each row around that may be in reach
+    halves = np.empty((width, width), np.int32)
+    for k in range(width * width):
+        left = reach * reach - (k // width - reach) ** 2 - (k % width - reach) ** 2
+        halves[k // width, k % width] = int(math.sqrt(left)) if left >= 0 else -1
+    row = -1
+    for a in range(part, crests.shape[1], parts):
+        z, y, x = crests[0, a], crests[1, a], crests[2, a]
+        if z * ny + y != row:
+            row = z * ny + y
+            near[:] = -1
         for dz in range(max(-reach, -z), min(reach, nz - 1 - z) + 1):
             for dy in range(max(-reach, -y), min(reach, ny - 1 - y) + 1):
-                left = reach * reach - dz * dz - dy * dy
-                if left < 0:
-                    continue
-                half = int(math.sqrt(left))
+                half = halves[reach + dz, reach + dy]
                 offset = normals[a, 0] * dz + normals[a, 1] * dy
-                if abs(offset) > most_offset + abs(normals[a, 2]) * half:
-                    continue  # the whole row is off the plane
-                for dx in range(max(-half, -x), min(half, nx - 1 - x) + 1):
-                    b = number[z + dz, y + dy, x + dx]
-                    if b < 0 or abs(offset + normals[a, 2] * dx) > most_offset:
-                        continue
-                    cosine = (
-                        normals[a, 0] * normals[b, 0]
-                        + normals[a, 1] * normals[b, 1]
-                        + normals[a, 2] * normals[b, 2]
-                    )
-                    if abs(cosine) >= least_cosine:
-                        count[a] += 1
+                if half < 0 or abs(offset) > most_offset + abs(normals[a, 2]) * half:
+                    continue  # the whole row is out of reach, or off the plane
+                other = row + dz * ny + dy
+                b = max(near[reach + dz, reach + dy], begin[other])
+                end = begin[other + 1]
+                while b < end and crests[2, b] < x - half:
+                    b += 1
+                near[reach + dz, reach + dy] = b
+                while b < end and crests[2, b] <= x + half:
+                    if abs(offset + normals[a, 2] * (crests[2, b] - x)) <= most_offset:
+                        cosine = (
+                            normals[a, 0] * normals[b, 0]
+                            + normals[a, 1] * normals[b, 1]
+                            + normals[a, 2] * normals[b, 2]
+                        )
+                        if abs(cosine) >= least_cosine:
+                            count[a] += 1
+                    b += 1

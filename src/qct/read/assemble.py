@@ -88,7 +88,8 @@ def fill(one: Slice, place: HU16, corners: npt.NDArray[np.bool_]) -> None:
             hint="Send this slice again.",
         )
     nothing = padding_of(stored, one, corners)
-    place[...] = _rescaled(stored, one)
+    if not _shift(stored, one, place):
+        place[...] = _rescaled(stored, one)
     if nothing is not None:
         place[nothing] = PADDING_HU
 
@@ -125,6 +126,22 @@ def _is_plausible(value: int, one: Slice) -> bool:
 
 def _hu(value: float, one: Slice) -> float:
     return value * (one.slope or 1.0) + (one.intercept or 0.0)
+
+
+def _shift(stored: Stored, one: Slice, place: HU16) -> bool:
+    """Write the HU of a slice if that takes no more than an intercept and fits; tell whether it was done.
+
+    Sums of 16 bits that fit come out right whether the stored values have a sign or not.
+    """
+    intercept = one.intercept
+    if one.slope != 1 or intercept is None or intercept != int(intercept) or stored.itemsize != 2:
+        return False
+    shift = int(intercept)
+    if int(stored.min()) + shift < LOWEST_HU or int(stored.max()) + shift > HIGHEST_HU:
+        return False
+    bits = stored.astype(stored.dtype.newbyteorder("="), copy=False).view(np.uint16)
+    np.add(bits, np.uint16(shift % (1 << 16)), out=place.view(np.uint16))
+    return True
 
 
 def _rescaled(stored: Stored, one: Slice) -> npt.NDArray[np.int32]:

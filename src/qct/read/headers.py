@@ -7,7 +7,7 @@ every element of every slice would take longer than measuring the scan.
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -68,7 +68,7 @@ FRAME_KEYWORDS = "FrameType TemporalPositionIndex StackID FrameAcquisitionNumber
 
 _SLICE_TAGS = [Tag(keyword) for keyword in SLICE_KEYWORDS.split()]
 _FACT_TAGS = [Tag(keyword) for keyword in FACT_KEYWORDS.split()]
-_TAGS = {keyword: Tag(keyword) for keyword in f"{SLICE_KEYWORDS} {FRAME_KEYWORDS}".split()}
+_TAGS = {keyword: int(Tag(keyword)) for keyword in f"{SLICE_KEYWORDS} {FRAME_KEYWORDS}".split()}
 _PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 
 MAX_FRAMES = 20_000
@@ -135,16 +135,23 @@ class Slice:
 
 
 class Elements:
-    """Elements of one frame: its functional groups first, then the shared ones, then the image's own."""
+    """Elements of one frame: its functional groups first, then the shared ones, then the image's own.
 
-    def __init__(self, datasets: Sequence[Any]) -> None:
-        self._datasets = datasets
+    Parameters
+    ----------
+    tables : sequence of mapping
+        As `by_tag` makes them.
+    """
+
+    def __init__(self, tables: Sequence[Mapping[int, Any]]) -> None:
+        self._tables = tables
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """Return every value of an element as text; empty if it is absent or empty."""
-        for dataset in self._datasets:
-            if _TAGS[keyword] in dataset:
-                return _as_texts(dataset.get_item(_TAGS[keyword]))
+        tag = _TAGS[keyword]
+        for table in self._tables:
+            if tag in table:
+                return _as_texts(table[tag])
         return ()
 
     def text(self, keyword: str) -> str | None:
@@ -168,6 +175,11 @@ class Elements:
         """Return a whole number, or the default."""
         one = self.number(keyword)
         return default if one is None else int(one)
+
+
+def by_tag(dataset: Any) -> dict[int, Any]:
+    """Return the elements of a data set as they were read, by plain numbers: these are found fast."""
+    return {int(tag): element for tag, element in dataset.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +271,11 @@ def _slices(dataset: Any, syntax: UID, place: _Place) -> Iterator[Slice]:
     """Make one `Slice` per frame that says something of itself; one for an image without functional groups."""
     shared = flat_groups(dataset.get("SharedFunctionalGroupsSequence") or ())
     groups = dataset.get("PerFrameFunctionalGroupsSequence") or ()
-    n_frames = min(Elements([dataset]).integer("NumberOfFrames", 1), len(groups), MAX_FRAMES)
+    common = [by_tag(one) for one in (*shared, dataset)]
+    n_frames = min(Elements(common[-1:]).integer("NumberOfFrames", 1), len(groups), MAX_FRAMES)
     for frame in range(max(1, n_frames)):
-        own = flat_groups(groups[frame : frame + 1])
-        elements = Elements([*own, *shared, dataset])
-        yield _slice(elements, frame, syntax, place)
+        own = map(by_tag, flat_groups(groups[frame : frame + 1]))
+        yield _slice(Elements([*own, *common]), frame, syntax, place)
 
 
 def flat_groups(groups: Sequence[Any]) -> list[Any]:

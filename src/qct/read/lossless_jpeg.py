@@ -71,7 +71,7 @@ def decode(frame: bytes) -> npt.NDArray[np.uint16]:
     )
     if n_decoded < pixels.size:
         raise CutShortError(f"JPEG data end after {n_decoded} of {pixels.size} pixels")
-    return (pixels << scan.point_transform).astype(np.uint16)
+    return pixels << np.uint16(scan.point_transform) if scan.point_transform else pixels
 
 
 def _read_markers(frame: bytes) -> _Scan:

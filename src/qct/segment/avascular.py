@@ -83,9 +83,10 @@ def find_band(
         height = above.heights(points.reshape(-1, 3)).reshape(looked.shape)
         looked &= height > OFF_FLOOR_MM
     on_vessel &= looked
-    cost = _cost(on_vessel.astype(np.float64), looked.astype(np.float64), heights)
     asked = chart.on_border & (_distance_mm(chart, seen) > BEYOND_MM)
-    return Band(np.where(asked[:, :, None], cost, 0.0))
+    cost = np.zeros(looked.shape)
+    cost[asked] = _cost(on_vessel, looked, asked, heights)
+    return Band(cost)
 
 
 def rate(distance_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -96,20 +97,24 @@ def rate(distance_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _cost(
-    on_vessel: npt.NDArray[np.float64],
-    looked: npt.NDArray[np.float64],
+    on_vessel: npt.NDArray[np.bool_],
+    looked: npt.NDArray[np.bool_],
+    asked: npt.NDArray[np.bool_],
     heights_mm: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Return the negative log-likelihood of a border at every height of every column."""
+    """Return the negative log-likelihood of a border at every height of the columns asked for, (N, H)."""
     width = 2 * LOCAL_COLUMNS + 1
-    found = uniform_filter(on_vessel.sum(axis=2), width, mode="constant")
-    length = uniform_filter(looked.sum(axis=2), width, mode="constant")
+    found, length = (
+        uniform_filter(seen.sum(axis=2, dtype=np.float64), width, mode="constant")
+        for seen in (on_vessel, looked)
+    )
     # The columns hold a band themselves: outside it, vessels are more frequent than on average.
     usual = found / np.maximum(length, 1e-3) / rate(heights_mm).mean()
     share = rate(np.arange(-2.0 * REACH_MM, 2 * REACH_MM + 0.5))
-    surprise = convolve1d(on_vessel, -np.log(share), axis=2, mode="constant")
-    empty = convolve1d(looked, 1 - share, axis=2, mode="constant")
-    cost: npt.NDArray[np.float64] = (surprise - usual[:, :, None] * empty) / TOGETHER
+    vessels, lung = (seen[asked].astype(np.float64) for seen in (on_vessel, looked))
+    surprise = convolve1d(vessels, -np.log(share), axis=1, mode="constant")
+    empty = convolve1d(lung, 1 - share, axis=1, mode="constant")
+    cost: npt.NDArray[np.float64] = (surprise - usual[asked][:, None] * empty) / TOGETHER
     return cost
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d, map_coordinates
-from scipy.sparse import coo_array, csc_array, diags_array
-from scipy.sparse.linalg import spsolve
+from scipy.sparse import coo_array, csc_array
 
+from qct.kernels.band import solve_band
 from qct.segment.avascular import REACH_MM, Band
 from qct.segment.fissures import SheetPoints
 from qct.segment.unroll import COLUMN_MM, Chart
@@ -105,15 +105,20 @@ def _on_columns(
     return fine.reshape(shape)
 
 
-def _plate(nodes: tuple[int, int]) -> csc_array:
-    """Return the stiffness of the plate and its pull towards the fitted shape."""
+def _plate(nodes: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Return the stiffness of the plate and its pull towards the fitted shape, as `solve_band` takes them."""
     laplacian = _laplacian(nodes)
-    springs = diags_array(np.full(nodes[0] * nodes[1], _PULL))
-    return csc_array(_STIFFNESS * (laplacian.T @ laplacian) + springs)
+    stiffness = coo_array(_STIFFNESS * (laplacian.T @ laplacian))
+    below = stiffness.row - stiffness.col
+    lower = below >= 0
+    band = np.zeros((stiffness.shape[0], below.max() + 1))
+    band[stiffness.col[lower], below[lower]] = stiffness.data[lower]
+    band[:, 0] += _PULL
+    return band
 
 
 def _meet(
-    plate: csc_array, weight: npt.NDArray[np.float64], mean: npt.NDArray[np.float64]
+    plate: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], mean: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Solve for the plate, nodes that stay off it counting less each time; return their weights too."""
     rise, trusted = np.zeros(weight.size), weight
@@ -126,9 +131,12 @@ def _meet(
 
 
 def _solve(
-    plate: csc_array, weight: npt.NDArray[np.float64], force: npt.NDArray[np.float64]
+    plate: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], force: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    return np.asarray(spsolve(csc_array(plate + diags_array(weight)), force), np.float64)
+    band, rise = plate.copy(), force.copy()
+    band[:, 0] += weight
+    solve_band(band, rise)
+    return rise
 
 
 def _cost_at_nodes(band: Band, nodes: tuple[int, int]) -> npt.NDArray[np.float64]:
@@ -142,7 +150,7 @@ def _cost_at_nodes(band: Band, nodes: tuple[int, int]) -> npt.NDArray[np.float64
 
 
 def _keep_off_vessels(
-    plate: csc_array,
+    plate: npt.NDArray[np.float64],
     weight: npt.NDArray[np.float64],
     mean: npt.NDArray[np.float64],
     rise: npt.NDArray[np.float64],

@@ -8,10 +8,10 @@ out.
 
 from dataclasses import dataclass
 
-import edt
 import numpy as np
 import numpy.typing as npt
 
+from qct.kernels.balls import reach
 from qct.kernels.fields import resample_hu
 from qct.kernels.sheetness import NORMAL_SCALE, count_coplanar, find_crests, find_sheets
 from qct.volume import Volume
@@ -218,31 +218,30 @@ def cut_lung_box(volume: Volume, lung: npt.NDArray[np.bool_], first: tuple[int, 
     nearest = [
         np.rint(index).astype(int) - first[k] for k, index in enumerate((slices, rows, columns))
     ]
-    padded = np.pad(lung, 1)
-    mask = padded[
-        np.ix_(*(np.clip(i + 1, 0, n + 1) for i, n in zip(nearest, lung.shape, strict=True)))
-    ]
+    mask = np.pad(lung, 1)
+    for axis, (index, n) in enumerate(zip(nearest, lung.shape, strict=True)):
+        mask = mask.take(np.clip(index + 1, 0, n + 1), axis=axis)
     return LungBox(hu, mask, start)
 
 
 def find_evidence(box: LungBox) -> Evidence:
     """Find what a lung shows of its fissures."""
-    to_rim = edt.edt(box.mask, parallel=0)
-    inside = to_rim > PLEURA_MM / BOX_STEP_MM
+    outside, cube = ~box.mask, (BOX_STEP_MM,) * 3
+    inside = ~reach(outside, PLEURA_MM, cube)
     strength, normal, smooth, across_line = find_sheets(
         box.hu, inside, derivative_taps(SHEET_SIGMA_MM / BOX_STEP_MM), LEAST_CURVATURE
     )
-    off_vessels = edt.edt(~(inside & (smooth > VESSEL_HU)), parallel=0) >= VESSEL_MM / BOX_STEP_MM
+    near_vessels = reach(inside & (smooth > VESSEL_HU), VESSEL_MM, cube)
     seen = strength[inside]
     seen = seen[seen > 0]
     median = float(np.median(seen)) if seen.size else 0.0
     least = max(LEAST_STRENGTH, STRENGTH_OVER_MEDIAN * median)
-    usable = inside & (off_vessels | _near_thick_sheets(box, strength, normal, inside, least))
+    usable = inside & (~near_vessels | _near_thick_sheets(box, strength, normal, inside, least))
     is_crest = find_crests(strength, normal, usable, least)
     return Evidence(
         _choose_coplanar(box, strength, normal, is_crest),
         usable,
-        to_rim > VESSELS_OFF_RIM_MM / BOX_STEP_MM,
+        ~reach(outside, VESSELS_OFF_RIM_MM, cube),
         across_line > VESSEL_CURVATURE,
     )
 
@@ -259,8 +258,8 @@ def _near_thick_sheets(
     if not is_crest.any():
         return is_crest
     crests, _, fill = _fill_planes(normal, is_crest)
-    reach = int(VESSEL_MM / BOX_STEP_MM)
-    ball = np.argwhere(np.ones((2 * reach + 1,) * 3)) - reach
+    radius = int(VESSEL_MM / BOX_STEP_MM)
+    ball = np.argwhere(np.ones((2 * radius + 1,) * 3)) - radius
     ball = ball[(ball**2).sum(axis=1) <= (VESSEL_MM / BOX_STEP_MM) ** 2]
     around = crests[fill >= THICK_FILL][:, None] + ball
     near = np.zeros(box.mask.shape, bool)
@@ -274,15 +273,14 @@ def _fill_planes(
     is_crest: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
     """Return the crests, their normals, and what share of the disc around each others fill."""
-    crests = np.argwhere(is_crest).astype(np.int32)
-    facing = normal[is_crest].astype(np.float32) / np.float32(NORMAL_SCALE)
-    number = np.full(is_crest.shape, -1, np.int32)
-    number[is_crest] = np.arange(len(crests))
-    reach = round(PLANE_REACH_MM / BOX_STEP_MM)
+    at = np.flatnonzero(is_crest)
+    crests = np.stack(np.unravel_index(at, is_crest.shape), axis=1).astype(np.int32)
+    facing = normal.reshape(-1, 3)[at].astype(np.float32) / np.float32(NORMAL_SCALE)
+    radius = round(PLANE_REACH_MM / BOX_STEP_MM)
     company = count_coplanar(
-        crests, facing, number, reach, PLANE_COSINE, PLANE_OFFSET_MM / BOX_STEP_MM
+        crests, facing, is_crest.shape, radius, PLANE_COSINE, PLANE_OFFSET_MM / BOX_STEP_MM
     )
-    return crests, facing, company / (np.pi * reach**2)
+    return crests, facing, company / (np.pi * radius**2)
 
 
 def _choose_coplanar(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +18,7 @@ from qct.findings import FissureFit, Progress, no_progress
 from qct.flags import Flag
 from qct.kernels.compiled import side_by_side
 from qct.kernels.fields import divide_by_fields
+from qct.kernels.histogram import count_labels
 from qct.regions import DENSE, N_LABELS, UPPER_AND_MIDDLE, Fissure, Label, Side
 from qct.segment.borders import FittedBorder, LungImage, fit_borders, volume_errors_ml
 from qct.segment.fissures import (
@@ -30,7 +30,8 @@ from qct.segment.fissures import (
     find_evidence,
 )
 from qct.segment.lung_frame import LungFrame, describe_shape
-from qct.segment.morphology import bounding_box
+from qct.segment.morphology import bounding_box, widened, within
+from qct.segment.parts import Parts
 from qct.segment.prior import FISSURES_OF, Prior, SidePrior, default_prior, size_features
 from qct.segment.surfaces import LATTICE_STEP_MM, Surface
 from qct.segment.trust import FLAGS_OF_SUPPORT
@@ -210,24 +211,28 @@ class _Lung:
 
 def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lung]:
     """Cut out the lungs that are there, the right one first."""
-    both = side_by_side(*(partial(_find_lung, volume, lungs, side) for side in FISSURES_OF))
-    return {lung.side: lung for lung in both if lung is not None}
+    counts = _per_slice(lungs)
+    there = [side for side in FISSURES_OF if counts[UNDIVIDED[side]].any()]
+    cut = side_by_side(
+        *(partial(_cut_lung, volume, lungs, side, counts[UNDIVIDED[side]]) for side in there)
+    )
+    return dict(zip(there, cut, strict=True))
 
 
-def _find_lung(volume: Volume, lungs: npt.NDArray[np.uint8], side: Side) -> _Lung | None:
-    number = UNDIVIDED[side]
-    everywhere = (lungs == number) | (lungs == number + DENSE)
-    if not everywhere.any():
-        return None
-    native = bounding_box(everywhere)
-    mask = everywhere[native]
-    first = tuple(span.start for span in native)
+def _cut_lung(
+    volume: Volume, lungs: npt.NDArray[np.uint8], side: Side, per_slice: npt.NDArray[np.int64]
+) -> _Lung:
+    """Cut out a lung of which every slice holds so many voxels."""
+    held = np.flatnonzero(per_slice)
+    start, stop = int(held[0]), int(held[-1]) + 1
+    mask = lungs[start:stop] & (DENSE - 1) == UNDIVIDED[side]
+    _, rows, columns = bounding_box(mask)
     return _Lung(
         side=side,
-        native=native,
+        native=(slice(start, stop), rows, columns),
         spacing_mm=np.array(volume.spacing_mm),
-        volume_ml=np.count_nonzero(mask) * volume.voxel_ml,
-        box=cut_lung_box(volume, mask, first),
+        volume_ml=int(per_slice.sum()) * volume.voxel_ml,
+        box=cut_lung_box(volume, mask[:, rows, columns], (start, rows.start, columns.start)),
     )
 
 
@@ -280,13 +285,15 @@ def _renumber(side: Side) -> npt.NDArray[np.uint8]:
 
 
 def _smallest_share(lobes: npt.NDArray[np.uint8], side: Side) -> float:
-    sizes = [_size(lobes, lobe) for lobe in set(LOBES_BY_CASE[side])]
-    return min(sizes) / max(sum(sizes), 1)
+    sizes = _per_slice(lobes).sum(axis=1)[list(set(LOBES_BY_CASE[side]))]
+    return float(sizes.min() / max(sizes.sum(), 1))
 
 
-def _size(labels: npt.NDArray[np.uint8], lobe: Label) -> int:
-    """Count the voxels of a lobe, airless ones too."""
-    return sum(int(np.count_nonzero(labels == lobe + dense)) for dense in (0, DENSE))
+def _per_slice(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Count the voxels of every region in every slice, airless ones too: (`DENSE`, Z)."""
+    counts = count_labels(labels.reshape(len(labels), -1))
+    with_airless: npt.NDArray[np.int64] = counts[:DENSE] + counts[DENSE : 2 * DENSE]
+    return with_airless
 
 
 # --- topology -------------------------------------------------------------------------------------
@@ -297,24 +304,21 @@ def _absorb_islands(lobes: npt.NDArray[np.uint8], side: Side) -> None:
 
     A piece that touches no other lobe (the lung itself is in pieces there) stays.
     """
-    own = np.isin(lobes & (DENSE - 1), LOBES_BY_CASE[side])
-    plain = np.where(own, lobes & (DENSE - 1), 0).astype(np.uint8)
-    pieces = cc3d.connected_components(plain, connectivity=6)
-    counts = cc3d.statistics(pieces)
-    lobe_of = np.zeros(len(counts["voxel_counts"]), np.uint8)
-    lobe_of[pieces.ravel()] = plain.ravel()
+    plain = lobes & np.uint8(DENSE - 1)
+    plain *= np.any([plain == lobe for lobe in set(LOBES_BY_CASE[side])], axis=0)
+    pieces = Parts.of(plain)
     main = {
-        int(lobe): max(np.flatnonzero(lobe_of == lobe), key=lambda p: counts["voxel_counts"][p])
-        for lobe in set(lobe_of.tolist()) - {0}
+        int(lobe): max(np.flatnonzero(pieces.values == lobe), key=lambda p: pieces.sizes[p])
+        for lobe in set(pieces.values[1:].tolist())
     }
-    for piece in range(1, len(lobe_of)):
-        if main[int(lobe_of[piece])] == piece:
+    for piece, lobe in enumerate(pieces.values.tolist()):
+        if piece == 0 or main[lobe] == piece:
             continue
-        box = tuple(
-            slice(max(span.start - 1, 0), span.stop + 1) for span in counts["bounding_boxes"][piece]
-        )
-        inside = pieces[box] == piece
-        neighbour = _touched_most(plain[box], inside, int(lobe_of[piece]))
+        own = pieces.box(piece)
+        box = widened(own, 1.0, (1.0, 1.0, 1.0))
+        inside = np.zeros(plain[box].shape, bool)
+        inside[within(own, box)] = pieces.cut(piece)
+        neighbour = _touched_most(plain[box], inside, lobe)
         if neighbour:
             dense = lobes[box][inside] & DENSE
             lobes[box][inside] = neighbour | dense
@@ -351,7 +355,8 @@ def _region_flags(
 
 
 def _unusual_lobes(labels: npt.NDArray[np.uint8]) -> list[Label]:
-    sizes = {lobe: _size(labels, lobe) for lobe in USUAL_SHARE}
+    counts = _per_slice(labels).sum(axis=1)
+    sizes = {lobe: int(counts[lobe]) for lobe in USUAL_SHARE}
     total = sum(sizes.values())
     return [
         lobe

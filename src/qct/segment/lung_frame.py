@@ -61,11 +61,12 @@ class LungFrame:
             If the mask is empty.
         """
         centre, spread = np.zeros(3), np.zeros(3)
-        for axis in range(3):
-            others = tuple(other for other in range(3) if other != axis)
-            counts = np.count_nonzero(mask, axis=others).astype(np.float64)
-            if not counts.any():
-                raise ValueError("an empty mask has no frame")
+        in_slices = np.array([np.count_nonzero(one) for one in mask])
+        in_columns = mask.sum(axis=0, dtype=np.uint32)
+        if not in_slices.any():
+            raise ValueError("an empty mask has no frame")
+        of_axes = in_slices, in_columns.sum(axis=1), in_columns.sum(axis=0)
+        for axis, counts in enumerate(of_axes):
             index = np.arange(mask.shape[axis])
             centre[axis] = np.average(index, weights=counts)
             spread[axis] = np.sqrt(np.average((index - centre[axis]) ** 2, weights=counts))

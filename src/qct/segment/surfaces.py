@@ -172,16 +172,27 @@ def _gradient(field: npt.NDArray[np.float32], frame: LungFrame) -> npt.NDArray[n
 def place_surface(field: npt.NDArray[np.float32], frame: LungFrame, lattice: Lattice) -> Surface:
     """Bring a field from a lung's frame onto its lattice, in mm."""
     per_unit = (FIELD_GRID - 1) / (2 * FRAME_SPAN)
-    nodes = [
-        ((axis - centre) / spread + FRAME_SPAN) * per_unit
+    shares = [
+        _spline_shares(((axis - centre) / spread + FRAME_SPAN) * per_unit)
         for axis, centre, spread in zip(
             lattice.axes_mm(), frame.centre_mm, frame.spread_mm, strict=True
         )
     ]
-    on_lattice = map_coordinates(
-        field, np.meshgrid(*nodes, indexing="ij"), output=np.float32, order=3, mode="nearest"
+    on_lattice = field.astype(np.float64)
+    for along in shares:  # an axis goes from the front to the back each time
+        on_lattice = np.einsum("ng,gab->abn", along, on_lattice)
+    return Surface(lattice, on_lattice.astype(np.float32) * np.float32(frame.scale_mm))
+
+
+def _spline_shares(nodes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return what each node of an axis of a field adds to a cubic spline at (N,) places: (N, `FIELD_GRID`)."""
+    each = np.arange(FIELD_GRID, dtype=np.float64)
+    places = np.meshgrid(nodes, each, indexing="ij")
+    # Column k of a unit matrix is node k alone; along the other axis it is read at its own nodes.
+    shares: npt.NDArray[np.float64] = map_coordinates(
+        np.eye(FIELD_GRID), places, order=3, mode="nearest"
     )
-    return Surface(lattice, on_lattice * np.float32(frame.scale_mm))
+    return shares
 
 
 # --- the border -----------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ from qct.kernels.ridges import find_ridges
 from qct.kernels.vessels import cross_sections, lower_quartile_along, paint_nearest, sum_by_owner
 from qct.regions import Label
 from qct.segment.fissures import derivative_taps
-from qct.segment.morphology import bounding_box
+from qct.segment.morphology import bounding_box, dilate
 from qct.volume import Volume
 
 STEP_MM = 1.0
@@ -225,10 +225,16 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
 
 def _cut(volume: Volume, labels: npt.NDArray[np.uint8]) -> _Grid | None:
     """Resample the lungs to `STEP_MM`."""
-    lung = (labels > 0) & (labels < Label.AIRWAY)
+    if not labels.any():
+        return None
+    around = bounding_box(labels)
+    lung = (labels[around] > 0) & (labels[around] < Label.AIRWAY)
     if not lung.any():
         return None
-    box = bounding_box(lung)
+    box = [
+        slice(outer.start + part.start, outer.start + part.stop)
+        for outer, part in zip(around, bounding_box(lung), strict=True)
+    ]
     spacing = np.array(volume.spacing_mm)
     first, last = (np.array([getattr(one, end) for one in box]) for end in ("start", "stop"))
     start = first * spacing - MARGIN * STEP_MM
@@ -267,8 +273,11 @@ def _between(
 
     The mode finds lines, but only a mean is right under an integral: in emphysema the mode may be the holes.
     """
-    shape = (hu.shape[0], hu.shape[1], hu.shape[2])
-    taken = paint_nearest(shape, lines.voxels, (OFF_LINES * lines.level).astype(np.float32))
+    taken = np.zeros(hu.shape, bool)
+    for level in LEVELS:
+        line = np.zeros(hu.shape, bool)
+        line[tuple(lines.voxels[lines.level == level].T)] = True
+        taken |= dilate(line, OFF_LINES * level, (1.0, 1.0, 1.0))
     means = block_means(hu, inside, taken, (BLOCK, LEAST_OF_BLOCK, RIM), TRIM)
     return np.where(np.isfinite(means), means, otherwise)
 
