@@ -103,8 +103,11 @@ class Parts:
 
     def numbers(self, mask: Mask) -> npt.NDArray[np.int32]:
         """Numbers of the voxels of a mask on the same grid, all of which belong to parts."""
-        run = np.searchsorted(self.runs[0], np.flatnonzero(mask), "right") - 1
-        return np.asarray(self.part[run])
+        return self.at(np.flatnonzero(mask))
+
+    def at(self, flat: Numbers) -> npt.NDArray[np.int32]:
+        """Return the part of each voxel, given by its flat index, all of which belong to parts."""
+        return np.asarray(self.part[np.searchsorted(self.runs[0], flat, "right") - 1])
 
     @cached_property
     def _length(self) -> Numbers:
