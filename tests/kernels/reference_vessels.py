@@ -65,13 +65,13 @@ def cross_sections(contrast, points, axes, limits):
 
 
 def paint_nearest(shape, points, radii):
-    owner = np.full(shape, -1, np.int32)
+    owner = np.zeros(shape, np.int32)
     gap = np.full(shape, np.inf, np.float32)
     for number, (point, radius) in enumerate(zip(points, radii, strict=True)):
         square = sum((x - c) ** 2 for x, c in zip(np.indices(shape), point, strict=True))
         under = (np.sqrt(square) - radius).astype(np.float32)
         mine = (square <= radius * radius) & (under < gap)
-        gap[mine], owner[mine] = under[mine], number
+        gap[mine], owner[mine] = under[mine], number + 1
     return owner
 
 
@@ -83,12 +83,12 @@ def sum_by_owner(contrast, labels, owner, points, section, n_sections):
         for side in (-1, 1):
             at_rim |= np.roll(none, side, axis)
     at_rim = at_rim[1:-1, 1:-1, 1:-1]
-    for at in np.argwhere((owner >= 0) & (contrast != NOT_LUNG)):
+    for at in np.argwhere((owner > 0) & (contrast != NOT_LUNG)):
         here = tuple(at)
-        seen = at if not at_rim[here] else 2 * points[owner[here]] - at
+        seen = at if not at_rim[here] else 2 * points[owner[here] - 1] - at
         on_grid = ((seen >= 0) & (seen < contrast.shape)).all()
         if on_grid and not at_rim[tuple(seen)]:
-            sums[labels[here], section[owner[here]]] += contrast[tuple(seen)]
+            sums[labels[here], section[owner[here] - 1]] += contrast[tuple(seen)]
     return sums
 
 

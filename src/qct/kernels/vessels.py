@@ -199,8 +199,8 @@ def lower_quartile_along(
     quartiles : (N,) float64
         The value that a quarter of the others, rounded down, lie below.
     """
-    first = np.full(shape, -1, np.int32)
-    following = np.full(len(points), -1, np.int32)
+    first = np.zeros(shape, np.int32)
+    following = np.zeros(len(points), np.int32)
     _chain(points, first, following)
     quartiles = np.zeros(len(points))
     limits = (float(reach[0]), float(reach[1]), float(reach[2]))
@@ -214,13 +214,13 @@ def _chain(
     first: npt.NDArray[np.int32],
     following: npt.NDArray[np.int32],
 ) -> None:
-    """Chain the points of every voxel: its first, and after each the next."""
+    """Chain the points of every voxel, by their numbers from 1: its first, and after each the next; 0 ends."""
     for p in range(points.shape[0]):
         z = math.floor(points[p, 0] + 0.5)
         y = math.floor(points[p, 1] + 0.5)
         x = math.floor(points[p, 2] + 0.5)
         following[p] = first[z, y, x]
-        first[z, y, x] = p
+        first[z, y, x] = p + 1
 
 
 @kernel(
@@ -250,12 +250,12 @@ def _lower_quartile_along(
         for z in range(max(pz - room, 0), min(pz + room + 1, nz)):
             for y in range(max(py - room, 0), min(py + room + 1, ny)):
                 for x in range(max(px - room, 0), min(px + room + 1, nx)):
-                    q = first[z, y, x]
+                    q = first[z, y, x] - 1
                     while q >= 0:
                         if n < MOST_ALONG and _is_along(points, axes, (p, q), limits):
                             found[n] = values[q]
                             n += 1
-                        q = following[q]
+                        q = following[q] - 1
         ordered = np.sort(found[:n])
         quartiles[p] = ordered[(n - 1) // 4]
 
@@ -298,40 +298,46 @@ def paint_nearest(
     Returns
     -------
     owner : (Z, Y, X) int32
-        Index of the point, -1 for none.
+        Index of the point plus 1, 0 for none: memory that is never written to costs nothing.
     """
-    owner = np.full(shape, -1, np.int32)
-    in_parts(_paint_nearest, points, radii, np.full(shape, np.inf, np.float32), owner)
+    owner = np.zeros(shape, np.int32)
+    in_parts(_paint_nearest, points, radii, owner)
     return owner
 
 
-@kernel("(int32[:, ::1], float32[::1], float32[:, :, ::1], int32[:, :, ::1], int64, int64)")
+@kernel("(int32[:, ::1], float32[::1], int32[:, :, ::1], int64, int64)")
 def _paint_nearest(
     points: npt.NDArray[np.int32],
     radii: npt.NDArray[np.float32],
-    gap: npt.NDArray[np.float32],
     owner: npt.NDArray[np.int32],
     part: int,
     parts: int,
 ) -> None:
-    """Fill the slices ``part::parts``; `gap` is the distance over the radius so far."""
+    """Fill the slices ``part::parts``."""
     nz, ny, nx = owner.shape
     for p in range(points.shape[0]):
-        radius = radii[p]
-        reach = int(radius)
+        reach = int(radii[p])
         pz, py, px = points[p, 0], points[p, 1], points[p, 2]
         first = max(pz - reach, 0)
         first += (part - first) % parts
         for z in range(first, min(pz + reach, nz - 1) + 1, parts):
             for y in range(max(py - reach, 0), min(py + reach, ny - 1) + 1):
                 for x in range(max(px - reach, 0), min(px + reach, nx - 1) + 1):
-                    square = (z - pz) ** 2 + (y - py) ** 2 + (x - px) ** 2
-                    if square > radius * radius:
-                        continue
-                    relative = np.float32(math.sqrt(square) - radius)
-                    if relative < gap[z, y, x]:
-                        gap[z, y, x] = relative
-                        owner[z, y, x] = p
+                    under = _from_rim(points, radii, p, (z, y, x))
+                    q = owner[z, y, x] - 1
+                    if under <= 0 and (q < 0 or under < _from_rim(points, radii, q, (z, y, x))):
+                        owner[z, y, x] = p + 1
+
+
+@kernel
+def _from_rim(
+    points: npt.NDArray[np.int32], radii: npt.NDArray[np.float32], p: int, at: tuple[int, int, int]
+) -> float:
+    """Return a voxel's distance from a point's rim, negative under it; infinite beyond the radius."""
+    square = (at[0] - points[p, 0]) ** 2 + (at[1] - points[p, 1]) ** 2 + (at[2] - points[p, 2]) ** 2
+    if square > radii[p] * radii[p]:
+        return np.inf
+    return float(np.float32(math.sqrt(square) - radii[p]))
 
 
 def sum_by_owner(
@@ -393,7 +399,7 @@ def _sum_by_owner(
     for z in range(part, nz, parts):
         for y in range(ny):
             for x in range(nx):
-                p = owner[z, y, x]
+                p = owner[z, y, x] - 1
                 if p < 0 or contrast[z, y, x] == NOT_LUNG:
                     continue
                 mz, my, mx = z, y, x

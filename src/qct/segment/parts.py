@@ -35,12 +35,10 @@ class Parts:
     part: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, values: npt.NDArray[np.bool_] | npt.NDArray[np.uint8]) -> "Parts":
-        """Find the parts of a (Z, Y, X) mask, or of each value of an array of uint8."""
-        grid = np.ascontiguousarray(values).view(np.uint8)
-        runs = find_runs(grid)
-        value = grid.reshape(-1)[runs[0]]
-        return cls(grid.shape, runs, value, join_runs(runs, value, grid.shape[1:]))
+    def of(cls, values: npt.NDArray[np.bool_] | npt.NDArray[np.uint8], bits: int = 255) -> "Parts":
+        """Find the parts of a (Z, Y, X) mask, or of each value that some bits of an array of uint8 hold."""
+        runs, value = find_runs(values.view(np.uint8), bits)
+        return cls(values.shape, runs, value, join_runs(runs, value, values.shape[1:]))
 
     @cached_property
     def sizes(self) -> Numbers:
@@ -105,8 +103,11 @@ class Parts:
 
     def numbers(self, mask: Mask) -> npt.NDArray[np.int32]:
         """Numbers of the voxels of a mask on the same grid, all of which belong to parts."""
-        run = np.searchsorted(self.runs[0], np.flatnonzero(mask), "right") - 1
-        return np.asarray(self.part[run])
+        return self.at(np.flatnonzero(mask))
+
+    def at(self, flat: Numbers) -> npt.NDArray[np.int32]:
+        """Return the part of each voxel, given by its flat index, all of which belong to parts."""
+        return np.asarray(self.part[np.searchsorted(self.runs[0], flat, "right") - 1])
 
     @cached_property
     def _length(self) -> Numbers:

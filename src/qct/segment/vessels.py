@@ -24,7 +24,6 @@ References
 
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
@@ -38,6 +37,7 @@ from qct.kernels.vessels import cross_sections, lower_quartile_along, paint_near
 from qct.regions import Label
 from qct.segment.fissures import derivative_taps
 from qct.segment.morphology import bounding_box, dilate
+from qct.segment.parts import Parts
 from qct.volume import Volume
 
 STEP_MM = 1.0
@@ -243,7 +243,9 @@ def _cut(volume: Volume, labels: npt.NDArray[np.uint8]) -> _Grid | None:
     hu = resample_hu(volume.hu, y, x, z, -1100.0, 1000.0)
     nearest = [np.rint(at).astype(int) for at in (z, y, x)]
     sizes = zip(nearest, labels.shape, strict=True)
-    cut = labels[np.ix_(*(np.clip(at, 0, size - 1) for at, size in sizes))]
+    cut = labels
+    for axis, (at, size) in enumerate(sizes):
+        cut = cut.take(np.clip(at, 0, size - 1), axis=axis)
     cut[cut >= Label.AIRWAY] = 0
     for axis, (at, size) in enumerate(zip(nearest, labels.shape, strict=True)):
         np.moveaxis(cut, axis, 0)[(at < 0) | (at >= size)] = 0
@@ -293,8 +295,11 @@ def _centre_lines(
     found = []
     for level in LEVELS:
         image = contrast if level == 1 else average_blocks(contrast, (level,) * 3, NOT_LUNG, 0)
-        at = np.argwhere(image >= least).astype(np.int32)
-        at = at[((at >= reach) & (at < np.array(image.shape) - reach)).all(axis=1)]
+        inner = (slice(reach, -reach),) * 3
+        bright = np.zeros(image.shape, bool)
+        np.greater_equal(image[inner], least, out=bright[inner])
+        found_at = np.unravel_index(np.flatnonzero(bright), image.shape)
+        at = np.stack(found_at, axis=1).astype(np.int32)
         ridges = find_ridges(image, at, taps, limits, NOT_LUNG)
         on_line = ridges[:, 3:].any(axis=1)
         points = level * (at[on_line] + ridges[on_line, :3]) + np.float32((level - 1) / 2)
@@ -390,9 +395,8 @@ def _is_long(voxels: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArr
             beside = voxels.copy()
             beside[:, axis] += side
             line[tuple(beside.T)] = True
-    pieces = cc3d.connected_components(line, connectivity=6)
-    piece = pieces[tuple(voxels.T)]
-    low = np.full((int(pieces.max()) + 1, 3), np.iinfo(np.int32).max, np.int32)
+    piece = Parts.of(line).at(np.ravel_multi_index(tuple(voxels.T), shape))
+    low = np.full((int(piece.max(initial=0)) + 1, 3), np.iinfo(np.int32).max, np.int32)
     high = np.full_like(low, -1)
     np.minimum.at(low, piece, voxels)
     np.maximum.at(high, piece, voxels)
