@@ -10,3 +10,10 @@ def reach(mask, radius_mm, spacing_mm):
         away2 = ((inside - np.array(voxel) * spacing_mm) ** 2).sum(axis=1)
         reached[voxel] = (away2 <= radius_mm**2 + 1e-3).any()
     return reached
+
+
+def touch(mask):
+    touched = np.zeros(mask.shape, bool)
+    for voxel in np.argwhere(mask):
+        touched[tuple(slice(max(at - 1, 0), at + 2) for at in voxel)] = True
+    return touched

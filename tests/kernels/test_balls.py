@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.kernels import reference_balls
 
-from qct.kernels.balls import reach
+from qct.kernels.balls import reach, touch
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=6))
 STEPS = st.sampled_from([0.7, 1.0, 1.25, 3.0])
@@ -28,6 +28,11 @@ def test_reach_goes_from_word_to_word_along_a_row_and_never_into_the_next(x, rad
     spacing_mm = (1.0, 1000.0, 1.0)
     expected = reference_balls.reach(mask, radius_mm, spacing_mm)
     np.testing.assert_array_equal(reach(mask, radius_mm, spacing_mm), expected)
+
+
+@given(mask=MASKS)
+def test_touch_agrees_with_its_reference(mask):
+    np.testing.assert_array_equal(touch(mask), reference_balls.touch(mask))
 
 
 @given(mask=MASKS, radius_mm=RADII)

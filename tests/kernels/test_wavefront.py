@@ -37,7 +37,8 @@ def test_is_walled_agrees_with_its_reference(data):
     at = tuple(data.draw(st.integers(0, 4)) for _ in range(3))
     depth, least = data.draw(st.integers(0, 900)), data.draw(st.integers(0, 42))
     wanted = reference.is_walled(hu, at, RAYS, 3, depth, least)
-    assert is_walled(hu, at, RAYS, 3, float(depth), float(least)) == wanted
+    ends, steps = RAYS[:, 2], RAYS[:, :3] @ np.array([25, 5, 1])
+    assert is_walled(hu, at, ends, steps, float(depth), float(least)) == wanted
 
 
 @given(mask=hnp.arrays(bool, GRIDS))

@@ -36,13 +36,33 @@ def reach(
     -------
     reached : (Z, Y, X) bool
     """
+    return _put(mask, _rows_of_ball(radius_mm, spacing_mm))
+
+
+def touch(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Find the voxels that share a face, an edge or a corner with a mask, and those of the mask.
+
+    Parameters
+    ----------
+    mask : (Z, Y, X) bool
+
+    Returns
+    -------
+    touched : (Z, Y, X) bool
+    """
+    steps = (-1, 0, 1)
+    return _put(mask, np.array([(z, y, 1) for z in steps for y in steps], np.int64))
+
+
+def _put(mask: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Put a ball, given by its rows as from `_rows_of_ball`, to every voxel of a mask."""
     nz, ny, nx = mask.shape
     n_words = -(-nx // WORD)
     bits = np.zeros((nz, ny, n_words * WORD // 8), np.uint8)
     bits[:, :, : -(-nx // 8)] = np.packbits(mask, axis=2, bitorder="little")
     reached = np.zeros_like(bits)
     words, into = (one.view(np.uint64).reshape(nz, ny * n_words) for one in (bits, reached))
-    in_parts(_reach, words, n_words, _rows_of_ball(radius_mm, spacing_mm), into)
+    in_parts(_put_rows, words, n_words, rows, into)
     return np.unpackbits(reached, axis=2, count=nx, bitorder="little").view(np.bool_)
 
 
@@ -63,7 +83,7 @@ def _rows_of_ball(
 
 
 @kernel("(uint64[:, ::1], int64, int64[:, ::1], uint64[:, ::1], int64, int64)")
-def _reach(
+def _put_rows(
     words: npt.NDArray[np.uint64],
     n_words: int,
     rows: npt.NDArray[np.int64],

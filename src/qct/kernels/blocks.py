@@ -50,6 +50,7 @@ def _average_blocks(
     fz, fy, fx = factors
     bz, by, bx = mean.shape
     columns = np.empty(nx, np.int32)  # summed over z and y first: whole rows run in vector lanes
+    totals = np.empty(bx, np.float64)
     for k in range(part, bz, parts):
         slices = min((k + 1) * fz, nz) - k * fz
         for j in range(by):
@@ -61,13 +62,15 @@ def _average_blocks(
                     for x in range(nx):
                         value = np.int32(row[x])
                         columns[x] += np.int32(padding[1]) if value == padding[0] else value
-            for i in range(bx):
-                total = 0
-                end = min((i + 1) * fx, nx)
-                for x in range(i * fx, end):
-                    total += int(columns[x])
-                count = slices * rows * (end - i * fx)
-                mean[k, j, i] = (2 * total + count) // (2 * count)
+            totals[:] = 0
+            for dx in range(fx):
+                for i in range((nx - dx + fx - 1) // fx):
+                    totals[i] += columns[i * fx + dx]
+            for begin, end, width in ((0, nx // fx, fx), (nx // fx, bx, nx % fx)):
+                count = slices * rows * width
+                share = 0.5 / max(count, 1)
+                for i in range(begin, end):  # half a step from where rounding could go wrong
+                    mean[k, j, i] = np.floor((2 * totals[i] + count + 0.5) * share)
 
 
 def decide_voxels(
@@ -113,18 +116,27 @@ def _decide_voxels(
     part: int,
     parts: int,
 ) -> None:
-    """Label the slices ``part::parts``; `kept` is below and above, `limits` are threshold and padding."""
+    """Label slices of blocks ``part::parts``; `kept` is below and above, `limits` are threshold and padding."""
     nz, ny, nx = hu.shape
     fz, fy, fx = factors
     below, above = kept
-    for z in range(part, nz, parts):
-        for y in range(ny):
-            for i in range(below.shape[2]):
-                low = below[z // fz, y // fy, i]
-                high = above[z // fz, y // fy, i]
-                if low == 0 and high == 0:
-                    continue
-                for x in range(i * fx, min((i + 1) * fx, nx)):
-                    value = hu[z, y, x]
-                    if value != limits[1]:
-                        labels[z, y, x] = low if value < limits[0] else high
+    bz, by, bx = below.shape
+    threshold_hu, padding_hu, nothing = np.int16(limits[0]), np.int16(limits[1]), np.uint8(0)
+    low, high = np.empty(bx * fx, np.uint8), np.empty(bx * fx, np.uint8)
+    for k in range(part, bz, parts):
+        for j in range(by):
+            begin, end = bx, 0
+            for i in range(bx):
+                if below[k, j, i] or above[k, j, i]:
+                    begin, end = min(begin, i), i + 1
+            for i in range(begin, end):
+                for x in range(i * fx, (i + 1) * fx):
+                    low[x], high[x] = below[k, j, i], above[k, j, i]
+            first, last = begin * fx, min(end * fx, nx)
+            for z in range(k * fz, min((k + 1) * fz, nz)):
+                for y in range(j * fy, min((j + 1) * fy, ny)):
+                    row, into = hu[z, y, first:last], labels[z, y, first:last]
+                    dark, bright = low[first:last], high[first:last]
+                    for x in range(row.size):  # without a branch: in vector lanes
+                        label = dark[x] if row[x] < threshold_hu else bright[x]
+                        into[x] = label if row[x] != padding_hu else nothing

@@ -128,13 +128,12 @@ def flood_in_order(
     return voxels[:n_wet], levels[:n_wet], parents[:n_wet]
 
 
-@kernel("(int16[:, :, ::1], uint8[:, :, ::1], int64, int64)")
 def flood_markers(
     hu: npt.NDArray[np.int16],
     markers: npt.NDArray[np.uint8],
     lowest_hu: int,
     highest_hu: int,
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[np.uint8]:
     """Flood from every marker at once in order of HU: floods meet on the brightest sheet between them.
 
     Parameters
@@ -143,7 +142,7 @@ def flood_markers(
     markers : (Z, Y, X) uint8
         Where each flood starts; 0 elsewhere.
     lowest_hu, highest_hu : int
-        Values below the first count as it; voxels above the second stay dry.
+        Values below the first count as it; voxels above the second, which is less than 32767, stay dry.
 
     Returns
     -------
@@ -155,24 +154,46 @@ def flood_markers(
     A watershed by flooding (Meyer F. Topographic distance and watershed lines. Signal Process
     1994;38:113-125) with one queue per HU, first in, first out. Neighbours share a face.
     """
-    nz, ny, nx = hu.shape
+    inner = (slice(1, -1),) * 3
+    walled = np.full([n + 2 for n in hu.shape], np.iinfo(np.int16).max, np.int16)
+    basins = np.zeros(walled.shape, np.uint8)
+    walled[inner], basins[inner] = hu, markers
+    _, ny, nx = walled.shape
+    flat = walled.reshape(-1), basins.reshape(-1)
+    _flood_markers(*flat, (ny * nx, nx), lowest_hu, highest_hu)
+    return basins[inner]
+
+
+@kernel
+def _is_amid(basins: npt.NDArray[np.uint8], flat: int, slice_: int, row: int) -> bool:
+    """Tell whether all six neighbours of a voxel are wet, so that nothing can be wetted from it."""
+    along_z = basins[flat - slice_] and basins[flat + slice_]
+    along_y = basins[flat - row] and basins[flat + row]
+    return bool(along_z and along_y and basins[flat - 1] and basins[flat + 1])
+
+
+@kernel("(int16[::1], uint8[::1], UniTuple(int64, 2), int64, int64)")
+def _flood_markers(
+    hu: npt.NDArray[np.int16],
+    basins: npt.NDArray[np.uint8],
+    sizes: tuple[int, int],
+    lowest_hu: int,
+    highest_hu: int,
+) -> None:
+    """Flood a grid whose outermost voxels are dry and no markers; `sizes` are voxels of a slice and a row.
+
+    `basins` holds the markers before.
+    """
+    slice_, row = sizes
     n_levels = highest_hu - lowest_hu + 1
-    basins = markers.copy()
-    behind = _filled(hu.size, -1)
+    behind = np.empty(hu.size, np.int32)
     heads = _filled(n_levels, -1)
     tails = _filled(n_levels, -1)
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                if markers[z, y, x] == 0:
-                    continue
-                flat = (z * ny + y) * nx + x
-                level = min(max(int(hu[z, y, x]) - lowest_hu, 0), n_levels - 1)
-                if tails[level] < 0:
-                    heads[level] = flat
-                else:
-                    behind[tails[level]] = flat
-                tails[level] = flat
+    for flat in range(hu.size):
+        if basins[flat] == 0 or _is_amid(basins, flat, slice_, row):
+            continue
+        level = min(max(int(hu[flat]) - lowest_hu, 0), n_levels - 1)
+        _queue(behind, heads, tails, level, flat)
     level = 0
     while level < n_levels:
         flat = heads[level]
@@ -182,26 +203,26 @@ def flood_markers(
         heads[level] = behind[flat]
         if heads[level] < 0:
             tails[level] = -1
-        z = flat // (ny * nx)
-        y = (flat // nx) % ny
-        x = flat % nx
-        for side in range(6):
-            step = 1 if side % 2 else -1
-            z2 = z + (step if side < 2 else 0)
-            y2 = y + (step if 2 <= side < 4 else 0)
-            x2 = x + (step if side >= 4 else 0)
-            if z2 < 0 or y2 < 0 or x2 < 0 or z2 >= nz or y2 >= ny or x2 >= nx:
-                continue
-            if basins[z2, y2, x2]:
-                continue
-            joins = max(int(hu[z2, y2, x2]) - lowest_hu, level)
-            if joins >= n_levels:
-                continue
-            basins[z2, y2, x2] = basins[z, y, x]
-            flat2 = (z2 * ny + y2) * nx + x2
-            if tails[joins] < 0:
-                heads[joins] = flat2
-            else:
-                behind[tails[joins]] = flat2
-            tails[joins] = flat2
-    return basins
+        for step in (-slice_, slice_, -row, row, -1, 1):
+            beside = flat + step
+            joins = max(int(hu[beside]) - lowest_hu, level)
+            if basins[beside] == 0 and joins < n_levels:
+                basins[beside] = basins[flat]
+                _queue(behind, heads, tails, joins, beside)
+
+
+@kernel
+def _queue(
+    behind: npt.NDArray[np.int32],
+    heads: npt.NDArray[np.int64],
+    tails: npt.NDArray[np.int64],
+    level: int,
+    flat: int,
+) -> None:
+    """Put a voxel at the end of the queue of a level."""
+    behind[flat] = -1
+    if tails[level] < 0:
+        heads[level] = flat
+    else:
+        behind[tails[level]] = flat
+    tails[level] = flat

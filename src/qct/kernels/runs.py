@@ -11,30 +11,44 @@ import numpy.typing as npt
 
 from qct.kernels.compiled import kernel
 
+AT_ONCE = 1 << 18
+"""Voxels that are looked at together: what is made of them on the way stays in the cache."""
+
 Ends = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-def find_runs(values: npt.NDArray[np.uint8]) -> Ends:
+def find_runs(values: npt.NDArray[np.uint8], bits: int = 255) -> tuple[Ends, npt.NDArray[np.uint8]]:
     """Find the runs of what is not 0.
+
+    Letters: Z, Y, X grid; R runs.
 
     Parameters
     ----------
-    values : (Z, Y, X) uint8, C-contiguous
+    values : (Z, Y, X) uint8
+    bits : int
+        Those bits of a value that count.
 
     Returns
     -------
-    first, end : (R,) int64
+    ends : two of (R,) int64
         Flat index of the first voxel of each run, and of the one after its last; in order.
+    value : (R,) uint8
+        What its voxels hold.
     """
-    if not values.size:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    flat = values.reshape(-1)
-    changes = np.ones(flat.size + 1, bool)
-    np.not_equal(flat[1:], flat[:-1], out=changes[1:-1])
-    changes[:: values.shape[2]] = True
-    at = np.flatnonzero(changes)
-    is_run = flat[at[:-1]] != 0
-    return at[:-1][is_run], at[1:][is_run]
+    nz, ny, nx = values.shape
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8))]
+    n_slices = max(AT_ONCE // max(ny * nx, 1), 1)
+    for z in range(0, nz if ny * nx else 0, n_slices):
+        flat = np.bitwise_and(values[z : z + n_slices], np.uint8(bits), order="C").reshape(-1)
+        changes = np.ones(flat.size + 1, bool)
+        np.not_equal(flat[1:], flat[:-1], out=changes[1:-1])
+        changes[::nx] = True
+        at = np.flatnonzero(changes)
+        value = flat[at[:-1]]
+        is_run = value != 0
+        found.append((*(ends[is_run] + z * ny * nx for ends in (at[:-1], at[1:])), value[is_run]))
+    first, end, value = (np.concatenate(each) for each in zip(*found, strict=True))
+    return (first, end), value
 
 
 @kernel

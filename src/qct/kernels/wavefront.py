@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import kernel
+from qct.kernels.compiled import in_parts, kernel, read_only
 
-FREE, TAKEN, AHEAD, REFUSED = 0, 1, 2, 3
-"""States of a voxel: may be entered; belongs to a branch; stands in the newest layer; lacks walls."""
+FREE, TAKEN, AHEAD, REFUSED, SEEN = 0, 1, 2, 3, 4
+"""States of a voxel: may be entered; belongs to a branch; stands in the newest layer; lacks walls.
+
+From `SEEN` on: waits to be entered, at the path length that leaves this remainder by the number of rings.
+"""
 
 ENDED, SPLIT, LEAKED = 0, 1, 2
 """How a walk ended: nothing more to enter; the front fell apart; it grew faster than a tube can."""
@@ -20,8 +23,7 @@ TENTHS = 10.0
 """Path lengths are summed in whole tenths of a millimetre, so that no order of adding changes them."""
 
 
-@kernel("(int16[:, :, ::1],)")
-def smooth_slices(hu: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
+def smooth_slices(hu: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     """Smooth every slice by (1, 2, 1)/4 along y and x, continuing the edge; rounded down.
 
     Parameters
@@ -32,26 +34,34 @@ def smooth_slices(hu: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
     -------
     smooth : (Z, Y, X) int16
     """
-    nz, ny, nx = hu.shape
-    smooth = np.empty((nz, ny, nx), np.int16)
-    row = np.zeros(nx, np.int32)
-    for z in range(nz):
-        for y in range(ny):
-            above, below = max(y - 1, 0), min(y + 1, ny - 1)
-            for x in range(nx):
-                row[x] = np.int32(hu[z, above, x]) + 2 * np.int32(hu[z, y, x]) + hu[z, below, x]
-            for x in range(nx):
-                total = row[max(x - 1, 0)] + 2 * row[x] + row[min(x + 1, nx - 1)]
-                smooth[z, y, x] = total >> 4
+    smooth = np.empty(hu.shape, np.int16)
+    in_parts(_smooth_slices, read_only(hu), smooth)
     return smooth
+
+
+@kernel('(Array(int16, 3, "C", True), int16[:, :, ::1], int64, int64)')
+def _smooth_slices(
+    hu: npt.NDArray[np.int16], smooth: npt.NDArray[np.int16], part: int, parts: int
+) -> None:
+    """Smooth the slices ``part::parts``."""
+    nz, ny, nx = hu.shape
+    sums = np.zeros(nx + 2, np.int32)
+    for z in range(part, nz, parts):
+        for y in range(ny):
+            above, here, below = hu[z, max(y - 1, 0)], hu[z, y], hu[z, min(y + 1, ny - 1)]
+            for x in range(nx):
+                sums[x + 1] = np.int32(above[x]) + 2 * np.int32(here[x]) + np.int32(below[x])
+            sums[0], sums[nx + 1] = sums[1], sums[nx]
+            for x in range(nx):
+                smooth[z, y, x] = (sums[x] + 2 * sums[x + 1] + sums[x + 2]) >> 4
 
 
 @kernel
 def is_walled(
     hu: npt.NDArray[np.int16],
     at: tuple[int, int, int],
-    rays: npt.NDArray[np.int64],
-    n_steps: int,
+    ends: npt.NDArray[np.int64],
+    steps: npt.NDArray[np.int64],
     depth_hu: float,
     least: float,
 ) -> bool:
@@ -63,10 +73,10 @@ def is_walled(
     ----------
     hu : (Z, Y, X) int16
     at : (int, int, int)
-    rays : (D, S, 3) int64
-        Voxel offsets along each ray, from near to far.
-    n_steps : int
-        How many steps of the rays are looked at.
+    ends : (D, 3) int64
+        Voxel offset of the last step of each ray.
+    steps : (D, S) int64
+        Offsets of the steps in the flat grid, in any order.
     depth_hu : float
     least : float
         So many rays are enough.
@@ -77,23 +87,20 @@ def is_walled(
         A ray that leaves the grid counts as one that meets a wall: a tube may begin at the edge.
     """
     nz, ny, nx = hu.shape
-    wall_hu = hu[at[0], at[1], at[2]] + depth_hu
-    n_missed = 0
-    for d in range(rays.shape[0]):
-        met = False
-        for s in range(n_steps):
-            z = at[0] + rays[d, s, 0]
-            y = at[1] + rays[d, s, 1]
-            x = at[2] + rays[d, s, 2]
-            outside = z < 0 or y < 0 or x < 0 or z >= nz or y >= ny or x >= nx
-            if outside or hu[z, y, x] >= wall_hu:
-                met = True
-                break
-        if not met:
-            n_missed += 1
-            if n_missed > rays.shape[0] - least:
-                return False
-    return True
+    flat_hu = hu.reshape(-1)
+    flat = (at[0] * ny + at[1]) * nx + at[2]
+    wall_hu = flat_hu[flat] + depth_hu
+    d, n_met = 0, 0
+    while d < ends.shape[0] and n_met < least and d - n_met <= ends.shape[0] - least:
+        z, y, x = at[0] + ends[d, 0], at[1] + ends[d, 1], at[2] + ends[d, 2]
+        met = z < 0 or y < 0 or x < 0 or z >= nz or y >= ny or x >= nx
+        step = 0
+        while not met and step < steps.shape[1]:
+            met = flat_hu[flat + steps[d, step]] >= wall_hu
+            step += 1
+        n_met += met
+        d += 1
+    return n_met >= least
 
 
 @kernel
@@ -228,6 +235,7 @@ def walk_branch(
         Flat indices of the front to begin with.
     spacing_mm : (3,) float64
     rays : (D, S, 3) int64
+        Voxel offsets along each straight ray, from near to far.
     rules : (8,) float64
         Highest HU of lumen; by how much a wall is brighter than the lumen before it; least number of rays
         that meet a wall; largest number of voxels of a layer; of parts of the front; of layers; by how
@@ -246,7 +254,8 @@ def walk_branch(
 
     Notes
     -----
-    Voxels with less than -1200 HU hold no measurement and are never entered.
+    Voxels with less than -1200 HU hold no measurement and are never entered. A layer of 251 tenths of a
+    millimetre or more would have no state for its voxels: no voxel of a CT is so large.
     """
     nz, ny, nx = hu.shape
     lengths = np.zeros((3, 3, 3), np.int64)
@@ -260,6 +269,14 @@ def walk_branch(
                 )
                 lengths[dz, dy, dx] = round(TENTHS * np.sqrt(squared))
     n_far, n_near = rays.shape[1], min(int(rules[7]), rays.shape[1])
+    ends, ends_near = rays[:, n_far - 1], rays[:, n_near - 1]
+    steps = np.empty((rays.shape[0], n_far), np.int64)
+    steps_near = np.empty((rays.shape[0], n_near), np.int64)
+    for d in range(rays.shape[0]):
+        for s in range(n_far):  # the wall of a wide lumen is met first from the far end
+            steps[d, n_far - 1 - s] = (rays[d, s, 0] * ny + rays[d, s, 1]) * nx + rays[d, s, 2]
+        for s in range(n_near):
+            steps_near[d, s] = steps[d, n_far - 1 - s]
     step = lengths[0, 0, 0] + 1  # longer than any way to a neighbour, so that no layer stays empty
     n_rings = step
     heads, tails = np.empty(n_rings, np.int64), np.empty(n_rings, np.int64)
@@ -271,8 +288,7 @@ def walk_branch(
     n_queued = 0
     voxels = np.zeros(room, np.int64)
     layer_of = np.zeros(room, np.int64)
-    refused = np.zeros(room, np.int64)
-    n_in, n_before, n_refused = 0, 0, 0
+    n_in, n_before = 0, 0
     n_seeds = seeds.size
     distance, waiting = 0, n_seeds
     outcome = ENDED
@@ -294,16 +310,12 @@ def walk_branch(
                 waiting -= 1
                 flat = place[entry]
                 z, y, x = flat // (ny * nx), (flat // nx) % ny, flat % nx
-                if state[z, y, x] != FREE:
+                if state[z, y, x] < SEEN:
                     continue
                 at = (z, y, x)
-                near = is_walled(hu, at, rays, n_near, rules[6], rules[2])
-                if not near and not is_walled(hu, at, rays, n_far, rules[1], rules[2]):
+                near = is_walled(hu, at, ends_near, steps_near, rules[6], rules[2])
+                if not near and not is_walled(hu, at, ends, steps, rules[1], rules[2]):
                     state[z, y, x] = REFUSED
-                    if n_refused == refused.size:
-                        refused = _doubled(refused)
-                    refused[n_refused] = flat
-                    n_refused += 1
                     continue
                 state[z, y, x] = AHEAD
                 if n_in == voxels.size:
@@ -319,14 +331,19 @@ def walk_branch(
             for z2 in range(max(z - 1, 0), min(z + 2, nz)):
                 for y2 in range(max(y - 1, 0), min(y + 2, ny)):
                     for x2 in range(max(x - 1, 0), min(x + 2, nx)):
-                        value = hu[z2, y2, x2]
-                        if state[z2, y2, x2] != FREE or value > rules[0] or value < -1200:
+                        now, value = int(state[z2, y2, x2]), hu[z2, y2, x2]
+                        way = lengths[z2 - z + 1, y2 - y + 1, x2 - x + 1]
+                        if now == FREE:
+                            if value > rules[0] or value < -1200:
+                                continue
+                        elif now < SEEN or way >= (now - SEEN - distance) % n_rings:
                             continue
                         if n_queued == room:
                             place = _doubled(place)
                             behind = _doubled(behind)
                             room *= 2
-                        ring = (distance + lengths[z2 - z + 1, y2 - y + 1, x2 - x + 1]) % n_rings
+                        ring = (distance + way) % n_rings
+                        state[z2, y2, x2] = SEEN + ring
                         place[n_queued] = (z2 * ny + y2) * nx + x2
                         behind[n_queued] = -1
                         if tails[ring] < 0:
@@ -350,9 +367,10 @@ def walk_branch(
         layer += 1
         if waiting == 0 or layer >= rules[5]:
             break
-    for n in range(n_refused):
-        flat = refused[n]
-        state[flat // (ny * nx), (flat // nx) % ny, flat % nx] = FREE
+    for n in range(n_queued):
+        z, y, x = place[n] // (ny * nx), (place[n] // nx) % ny, place[n] % nx
+        if state[z, y, x] >= REFUSED:
+            state[z, y, x] = FREE
     part_of = np.zeros(n_in, np.int64)
     if outcome == SPLIT:
         for n in range(parts.size):

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from qct.findings import AirwayBranch, AirwayTree
 from qct.kernels.draw import mark_capsules
+from qct.kernels.histogram import count_labels
 from qct.kernels.wavefront import ENDED, FREE, LEAKED, SPLIT, TAKEN, smooth_slices, walk_branch
 from qct.regions import Label
 from qct.segment.airway_names import Sketch, name_branches
@@ -301,10 +302,10 @@ def follow_airways(
     start = _trachea(volume, labels)
     if start is None:
         return None
-    box = box_around(labels > 0, 5.0, volume.spacing_mm)
+    box = box_around(labels, 5.0, volume.spacing_mm)
     z, lumen = start[0] - box[0].start, start[1][box[1:]]
-    smooth = smooth_slices(np.ascontiguousarray(volume.hu[box]))
-    state = np.full(smooth.shape, FREE, np.uint8)
+    smooth = smooth_slices(volume.hu[box])
+    state = np.zeros(smooth.shape, np.uint8)  # FREE
     state[z:] = TAKEN
     tracker = _Tracker(smooth, state, volume.spacing_mm)
     tracker.least_depth_hu = NOISE_FACTOR * _noise_hu(smooth[z][lumen])
@@ -322,7 +323,8 @@ def _trachea(
     volume: Volume, labels: npt.NDArray[np.uint8]
 ) -> tuple[int, npt.NDArray[np.bool_]] | None:
     """Return the slice that the tree begins on, and the lumen there."""
-    lung = ((labels > 0) & (labels != Label.AIRWAY)).sum(axis=(1, 2))
+    counts = count_labels(labels.reshape(len(labels), -1))
+    lung = counts[1:].sum(axis=0) - counts[Label.AIRWAY]
     if not lung.any():
         return None
     apex = int(np.flatnonzero(lung > APEX_SHARE * lung.max())[-1])
@@ -441,7 +443,7 @@ def _with_airways(
     walks: list[_Walk],
 ) -> npt.NDArray[np.uint8]:
     """Mark lumen and wall."""
-    marks = np.zeros(labels[box].shape, np.uint8)
+    marks = np.zeros(labels[box].shape, np.uint8)  # 0 and 1
     for sketch in sketches:
         line = sketch.line
         outer = line[:, 3] + np.minimum(WALL_MM[0] + WALL_MM[1] * line[:, 3], WALL_MM[2])
@@ -450,5 +452,5 @@ def _with_airways(
         mark_capsules(marks, segments, numbers, np.array(volume.spacing_mm))
     marks.reshape(-1)[np.concatenate([walk.voxels for walk in walks])] = 1
     marked = labels.copy()
-    marked[box][marks > 0] = Label.AIRWAY
+    np.copyto(marked[box], np.uint8(Label.AIRWAY), where=marks.view(np.bool_))
     return marked

@@ -24,7 +24,7 @@ from qct.segment.body import (
 )
 from qct.segment.gas import gas_pockets
 from qct.segment.morphology import Box, Mask, box_around, dilate, dilate_once
-from qct.segment.outline import Airless, close_lung, find_airless
+from qct.segment.outline import Airless, close_lung, find_airless, room_to_close
 from qct.segment.parts import Parts
 from qct.segment.sides import ISLAND_ML, LEFT, RIGHT, Sides, part_sides
 from qct.volume import PADDING_HU, Volume
@@ -215,15 +215,16 @@ def _block_labels(
         aerated = sides.numbers == side
         if not aerated.any():
             continue
-        dense = airless.dense[side] & (below == 0)
+        box = room_to_close(aerated | airless.dense[side], blocks)
+        aerated, dense = aerated[box], airless.dense[side][box] & (below[box] == 0)
         outline = close_lung(aerated | dense, blocks)
         dense = dilate_once(dense) & outline
         rim = outline & dilate_once(~outline)
         ring = dilate_once(aerated) & ~outline
-        free = (below == 0) & ~tube
-        below[(outline | ring) & free] = label
-        above[outline & free & ~(rim & aerated)] = label
-        above[dense & free] = label + DENSE
+        free = (below[box] == 0) & ~tube[box]
+        np.copyto(below[box], np.uint8(label), where=(outline | ring) & free)
+        np.copyto(above[box], np.uint8(label), where=outline & free & ~(rim & aerated))
+        np.copyto(above[box], np.uint8(label + DENSE), where=dense & free)
     if airway is not None:
         wet = dilate_once(airway.lumen) & tube
         below[wet | (tube & (below > 0))] = Label.AIRWAY
@@ -249,7 +250,7 @@ def _native(box: Box, factors: tuple[int, int, int]) -> Box:
 
 def _drop_islands(labels: npt.NDArray[np.uint8], voxel_ml: float) -> None:
     """Unlabel what a lung has apart from its largest part, unless it is large: anatomy parted it."""
-    parts = Parts.of(labels & np.uint8(DENSE - 1))
+    parts = Parts.of(labels, DENSE - 1)
     island = np.zeros(parts.sizes.size, bool)
     for label in LUNG_LABELS.values():
         sizes = parts.sizes * (parts.values == label)
@@ -330,22 +331,37 @@ def _is_truncated(volume: Volume, labels: npt.NDArray[np.uint8], box: Box) -> bo
 
     All lung lies in the box, whose faces are those of the field where lung comes so near.
     """
-    lung = (labels[box] > 0) & (labels[box] != Label.AIRWAY)
+    here = labels[box]
     dz, dy, dx = volume.spacing_mm
-    ends = max(int(lung[0].sum()), int(lung[-1].sum())) * dy * dx
-    rows = max(int(lung[:, 0].sum()), int(lung[:, -1].sum())) * dz * dx
-    columns = max(int(lung[:, :, 0].sum()), int(lung[:, :, -1].sum())) * dz * dy
-    return bool(max(ends, rows, columns, _at_padding_mm2(volume, lung, box)) > CUT_MM2)
+    ends, rows, columns = (
+        max(int(_is_lung(one[0]).sum()), int(_is_lung(one[-1]).sum()))
+        for one in (here, here.swapaxes(0, 1), here.swapaxes(0, 2))
+    )
+    at_faces_mm2 = max(ends * dy * dx, rows * dz * dx, columns * dz * dy)
+    return bool(max(at_faces_mm2, _at_padding_mm2(volume, labels, box)) > CUT_MM2)
 
 
-def _at_padding_mm2(volume: Volume, lung: Mask, box: Box) -> float:
+def _is_lung(labels: npt.NDArray[np.uint8]) -> Mask:
+    return np.asarray((labels > 0) & (labels != Label.AIRWAY))
+
+
+def _at_padding_mm2(volume: Volume, labels: npt.NDArray[np.uint8], box: Box) -> float:
     """Area over which lung touches voxels that the scanner did not measure."""
-    padding = volume.hu[box] == PADDING_HU
-    if not padding.any():
+    anywhere = labels[box].max(axis=0) > 0
+    padded = volume.hu[box].min(axis=0) == PADDING_HU
+    if not _n_beside(anywhere, padded) and not _n_beside(anywhere.T, padded.T):
         return 0.0
+    along_y, along_x = 0, 0
+    for hu, here in zip(volume.hu[box], labels[box], strict=True):
+        padding = hu == PADDING_HU
+        if padding.any():
+            lung = _is_lung(here)
+            along_y += _n_beside(lung, padding)
+            along_x += _n_beside(lung.T, padding.T)
     dz, dy, dx = volume.spacing_mm
-    along_y = (lung[:, 1:] & padding[:, :-1]).sum() + (lung[:, :-1] & padding[:, 1:]).sum()
-    along_x = (lung[:, :, 1:] & padding[:, :, :-1]).sum() + (
-        lung[:, :, :-1] & padding[:, :, 1:]
-    ).sum()
     return float(along_y) * dz * dx + float(along_x) * dz * dy
+
+
+def _n_beside(one: Mask, other: Mask) -> int:
+    """Count the pairs of neighbours along the first axis of which one is in each mask."""
+    return int(np.count_nonzero(one[1:] & other[:-1]) + np.count_nonzero(one[:-1] & other[1:]))

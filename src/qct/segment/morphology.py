@@ -8,7 +8,7 @@ import fill_voids
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.balls import reach
+from qct.kernels.balls import reach, touch
 
 Mask = npt.NDArray[np.bool_]
 Spacing = tuple[float, float, float]
@@ -37,14 +37,7 @@ def closed(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
 
 def dilate_once(mask: Mask) -> Mask:
     """Voxels that share a face, an edge or a corner with the mask, and the mask."""
-    grown = mask.copy()
-    for axis in range(3):
-        before = grown.copy()
-        ahead, behind = [slice(None)] * 3, [slice(None)] * 3
-        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-        grown[tuple(ahead)] |= before[tuple(behind)]
-        grown[tuple(behind)] |= before[tuple(ahead)]
-    return grown
+    return touch(mask)
 
 
 def filled(mask: Mask) -> Mask:
@@ -57,20 +50,21 @@ def filled_slices(mask: Mask) -> Mask:
     return np.stack([filled(one) for one in mask])
 
 
-def bounding_box(mask: Mask | npt.NDArray[np.uint8]) -> Box:
-    """Smallest box around a mask or labels, not empty; a volume is gone through once."""
-    in_slice = np.flatnonzero(mask.any(axis=(1, 2)))
+def bounding_box(marked: Mask | npt.NDArray[np.uint8]) -> Box:
+    """Smallest box around a mask, or around labels; an empty one where there are none."""
+    in_slice = np.flatnonzero(marked.max(axis=(1, 2), initial=0))
+    if not in_slice.size:
+        return (slice(0, 0),) * 3
     z = slice(int(in_slice[0]), int(in_slice[-1]) + 1)
-    flat = np.any(mask[z], axis=0)
-    rows, columns = (np.flatnonzero(np.any(flat, axis=axis)) for axis in (1, 0))
+    flat = marked[z].max(axis=0)
+    rows, columns = (np.flatnonzero(flat.max(axis=axis)) for axis in (1, 0))
     return z, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def box_around(mask: Mask, margin_mm: float, spacing_mm: Spacing) -> Box:
-    """Smallest box around the mask plus a margin, cut at the array's edge; an empty box for no mask."""
-    if not mask.any():
-        return (slice(0, 0),) * 3
-    return widened(bounding_box(mask), margin_mm, spacing_mm)
+def box_around(marked: Mask | npt.NDArray[np.uint8], margin_mm: float, spacing_mm: Spacing) -> Box:
+    """Smallest box around a mask or labels plus a margin, cut at the array's edge; an empty box for none."""
+    box = bounding_box(marked)
+    return widened(box, margin_mm, spacing_mm) if box[0].stop else box
 
 
 def widened(box: Box, margin_mm: float, spacing_mm: Spacing) -> Box:

@@ -1,14 +1,16 @@
 """The outline of a lung: closed over vessels and nodules, and over airless lung inside its space."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.blocks import average_blocks
+from qct.kernels.compiled import side_by_side
 from qct.segment.body import Blocks
 from qct.segment.chest_wall import LONGEST_MM, STEP_MM, ChestWall, find_chest_wall
-from qct.segment.morphology import Mask, box_around, closed, dilate, filled, opened, repeated
+from qct.segment.morphology import Box, Mask, box_around, closed, dilate, filled, opened, repeated
 from qct.segment.parts import Parts
 from qct.segment.sides import LEFT, RIGHT
 
@@ -73,11 +75,15 @@ class Airless:
 
 def close_lung(aerated: Mask, blocks: Blocks) -> Mask:
     """Close one lung over vessels, nodules and holes."""
-    spacing = blocks.spacing_mm
-    box = box_around(aerated, CLOSE_MM + 2 * max(spacing), spacing)
+    box = room_to_close(aerated, blocks)
     outline = np.zeros_like(aerated)
-    outline[box] = filled(closed(aerated[box], CLOSE_MM, spacing))
+    outline[box] = filled(closed(aerated[box], CLOSE_MM, blocks.spacing_mm))
     return outline
+
+
+def room_to_close(aerated: Mask, blocks: Blocks) -> Box:
+    """Return a box that closing and one block more do not reach beyond."""
+    return box_around(aerated, CLOSE_MM + 2 * max(blocks.spacing_mm), blocks.spacing_mm)
 
 
 def find_airless(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float) -> Airless:
@@ -109,9 +115,13 @@ def find_airless(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float) ->
     )
     rough = np.ascontiguousarray(sides[::fz, ::fy, ::fx])
     wall = find_chest_wall(coarse, rough, middle / fx)
+    cage = _beyond_pleura(wall, rough.shape)
+    both = side_by_side(
+        *(partial(_spots, coarse, rough == side, wall, cage, side) for side in (RIGHT, LEFT))
+    )
     dense, fluid_ml = {}, {}
-    for side in (RIGHT, LEFT):
-        spots, fluid_ml[side] = _spots(coarse, rough == side, wall, side)
+    for side, (spots, side_ml) in zip((RIGHT, LEFT), both, strict=True):
+        fluid_ml[side] = side_ml
         dense[side] = repeated(spots, factors, sides.shape) & (sides != RIGHT + LEFT - side)
     left, right = wall.base(LEFT), wall.base(RIGHT)
     if left is None or right is None:
@@ -119,13 +129,15 @@ def find_airless(blocks: Blocks, sides: npt.NDArray[np.uint8], middle: float) ->
     return Airless(dense, fluid_ml, (left - right) * coarse.spacing_mm[0])
 
 
-def _spots(coarse: Blocks, lung: Mask, wall: ChestWall, side: int) -> tuple[Mask, float]:
+def _spots(
+    coarse: Blocks, lung: Mask, wall: ChestWall, cage: Mask, side: int
+) -> tuple[Mask, float]:
     """Return airless lung of one side, and the volume of what is as dark as fluid."""
     if not lung.any():
         return np.zeros_like(lung), 0.0
     spacing = coarse.spacing_mm
     tissue = (coarse.hu > DENSE_HU[0]) & (coarse.hu < DENSE_HU[1]) & ~lung
-    tissue &= _out_of_reach(wall, lung, spacing)
+    tissue &= _out_of_reach(cage, lung, spacing)
     every = np.ones_like(wall.dented)
     at_wall = opened(tissue & _at_wall(wall, side, every, lung.shape), AT_WALL_CORE_MM, spacing)
     dented = at_wall & _at_wall(wall, side, wall.dented, lung.shape)
@@ -146,10 +158,15 @@ def _spots(coarse: Blocks, lung: Mask, wall: ChestWall, side: int) -> tuple[Mask
     return parts.mask(large & ~fluid), float(count[fluid].sum()) * coarse.block_ml
 
 
-def _out_of_reach(wall: ChestWall, lung: Mask, spacing: tuple[float, float, float]) -> Mask:
-    """Blocks that a ball, rolled over lung and chest wall from the mediastinum, does not get to."""
+def _beyond_pleura(wall: ChestWall, shape: tuple[int, ...]) -> Mask:
+    """Blocks of the chest wall, and outside."""
     beyond = np.where(wall.pleura >= 0, np.int16(LONGEST_MM / STEP_MM), np.int16(0))
-    solid = lung | wall.between(np.maximum(wall.pleura, 0), beyond, lung.shape)
+    return wall.between(np.maximum(wall.pleura, 0), beyond, shape)
+
+
+def _out_of_reach(cage: Mask, lung: Mask, spacing: tuple[float, float, float]) -> Mask:
+    """Blocks that a ball, rolled over lung and chest wall from the mediastinum, does not get to."""
+    solid = lung | cage
     width_mm = np.flatnonzero(lung.any(axis=(0, 1))).size * spacing[2] * 2
     radius_mm = REACH_SHARE * width_mm
     room = [(int(radius_mm / step_mm) + 2,) * 2 for step_mm in spacing]

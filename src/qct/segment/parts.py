@@ -35,12 +35,10 @@ class Parts:
     part: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, values: npt.NDArray[np.bool_] | npt.NDArray[np.uint8]) -> "Parts":
-        """Find the parts of a (Z, Y, X) mask, or of each value of an array of uint8."""
-        grid = np.ascontiguousarray(values).view(np.uint8)
-        runs = find_runs(grid)
-        value = grid.reshape(-1)[runs[0]]
-        return cls(grid.shape, runs, value, join_runs(runs, value, grid.shape[1:]))
+    def of(cls, values: npt.NDArray[np.bool_] | npt.NDArray[np.uint8], bits: int = 255) -> "Parts":
+        """Find the parts of a (Z, Y, X) mask, or of each value that some bits of an array of uint8 hold."""
+        runs, value = find_runs(values.view(np.uint8), bits)
+        return cls(values.shape, runs, value, join_runs(runs, value, values.shape[1:]))
 
     @cached_property
     def sizes(self) -> Numbers:

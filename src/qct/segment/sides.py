@@ -133,10 +133,8 @@ def _part_from_gas(
         inner = markers[box]
         inner[near | (dilate(gas[box], 24.0, spacing) & ~lung_core)] = 0
         markers[gas] = OTHER
-    dry = np.where(air, blocks.hu, np.int16(3000))
     box = box_around(air, 0.0, blocks.spacing_mm)
+    dry = np.where(air[box], blocks.hu[box], np.int16(3000))
     basins = np.zeros_like(markers)
-    basins[box] = flood_markers(
-        np.ascontiguousarray(dry[box]), np.ascontiguousarray(markers[box]), -1024, threshold_hu
-    )
+    basins[box] = flood_markers(dry, markers[box], -1024, threshold_hu)
     return basins

@@ -57,7 +57,7 @@ def stand_upright(volume: Volume, labels: npt.NDArray[np.uint8]) -> Upright | No
         return None
     box = tuple(
         slice(max(span.start - MARGIN_PIXELS, 0), span.stop + MARGIN_PIXELS)
-        for span in bounding_box(labels > 0)
+        for span in bounding_box(labels)
     )
     part, hu = labels[box], volume.hu[box]
     z = np.arange(volume.shape[0])[box[0]]
