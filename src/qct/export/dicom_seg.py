@@ -332,12 +332,13 @@ class Places:
         return position
 
     def _derivations(self, slices: Iterable[int]) -> dict[int, bytes]:
-        """Encode what slices came from: with images of one class and names of one length, only the name differs."""
-        derivations, known = {}, {}
+        """Encode what slices came from: with one class and a name as long, only the name is another."""
+        derivations: dict[int, bytes] = {}
+        known: dict[tuple[str, int], tuple[bytes, bytes]] = {}
         for z in slices:
             image = self._source.headers[z]
             name, is_alone = str(image.SOPInstanceUID).encode(), not self._source.is_multi_frame
-            alike = image.SOPClassUID, len(name)
+            alike = str(image.SOPClassUID), len(name)
             if is_alone and alike in known:
                 other, group = known[alike]
                 derivations[z] = group.replace(other, name)
