@@ -237,17 +237,22 @@ def _segmented(
     scan: Scan, options: Options, labels: Path | None, lungs: Path | None, progress: Progress
 ) -> Segmentation:
     from qct.segment import segment
-    from qct.segment.drawn_borders import with_completeness
-    from qct.segment.edited import with_lungs
-    from qct.segment.imported import import_segmentation
 
     if labels is not None:
+        from qct.segment.imported import import_segmentation
+
         found = import_segmentation(labels, scan)
     else:
         found = segment(scan.volume, options=options, progress=progress)
     if labels is not None or options.segmenter != EMBEDDED:
+        from qct.segment.drawn_borders import with_completeness
+
         found = with_completeness(found, scan.volume)
-    return found if lungs is None else with_lungs(found, lungs, scan)
+    if lungs is None:
+        return found
+    from qct.segment.edited import with_lungs
+
+    return with_lungs(found, lungs, scan)
 
 
 def _density(

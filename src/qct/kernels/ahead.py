@@ -22,6 +22,7 @@ from numba.core.sigutils import normalize_signature
 from qct.kernels.compiled import cache_folder, declared
 
 LAST_FIRST = (
+    "sight",
     "tubes",
     "vessels",
     "ridges",

@@ -35,11 +35,17 @@ def box_in(marks: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8]) -> Box |
     named = box_of(labels)
     if named is None:
         return None
-    inside = box_of(marks.take(labels[named]))
-    if inside is None:
+    seen = np.zeros(labels[0][named[1:]].shape, bool)
+    heights = np.zeros(named[0].stop - named[0].start, bool)
+    for k, plane in enumerate(labels[named]):  # at once, `take` would want 8 bytes for every voxel
+        mask = marks.take(plane)
+        heights[k] = mask.any()
+        seen |= mask
+    if not seen.any():
         return None
+    ends = (np.flatnonzero(one) for one in (heights, seen.any(axis=1), seen.any(axis=0)))
     z, y, x = (
-        slice(whole.start + part.start, whole.start + part.stop)
-        for whole, part in zip(named, inside, strict=True)
+        slice(whole.start + int(at[0]), whole.start + int(at[-1]) + 1)
+        for whole, at in zip(named, ends, strict=True)
     )
     return z, y, x

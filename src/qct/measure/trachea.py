@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_fill_holes, label
 
-from qct.measure.boxes import box_of
+from qct.measure.boxes import box_in
 from qct.regions import Label
 from qct.volume import PADDING_HU, Volume
 
@@ -26,16 +26,16 @@ def tracheal_core(
     volume: Volume, labels: npt.NDArray[np.uint8]
 ) -> tuple[tuple[slice, ...], npt.NDArray[np.bool_]] | None:
     """Return a box around the trachea, and where in it there is air far from its wall; None without airways."""
-    airway = labels == Label.AIRWAY
-    whole = box_of(airway)
+    is_airway = np.arange(256) == Label.AIRWAY
+    whole = box_in(is_airway, labels)
     if whole is None:
         return None
     bottom, top = whole[0].start, whole[0].stop - 1
     upper = slice(top - round(TRACHEA_SHARE * (top - bottom)), top + 1)
-    inside = box_of(airway[upper])
+    inside = box_in(is_airway, labels[upper])
     assert inside is not None  # the top is in it
     box = upper, *(slice(max(one.start - 1, 0), one.stop + 1) for one in inside[1:])
-    lumen = _trachea(airway[box], volume.hu[box], volume.spacing_mm)
+    lumen = _trachea(labels[box] == Label.AIRWAY, volume.hu[box], volume.spacing_mm)
     # the scan may end within the trachea: its ends are no wall, the sides of the box are background
     from_wall_mm = edt.edt(lumen, anisotropy=volume.spacing_mm, black_border=False)
     core: npt.NDArray[np.bool_] = (from_wall_mm >= FROM_WALL_MM) & (volume.hu[box] != PADDING_HU)

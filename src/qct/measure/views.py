@@ -14,8 +14,9 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from qct.findings import Projection, View
-from qct.measure.boxes import box_of
-from qct.regions import DENSE, LEFT_LUNG, N_LABELS, RIGHT_LUNG, WHOLE_LUNG, Label, Region
+from qct.kernels.sight import look_through
+from qct.measure.boxes import box_in, box_of
+from qct.regions import DENSE, LEFT_LUNG, N_LABELS, RIGHT_LUNG, Label, Region
 from qct.volume import PADDING_HU, Volume
 
 BODY_MARGIN_MM = 25.0
@@ -88,7 +89,7 @@ def take_views(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[View, ...
         If `labels` is on another grid than `volume`.
     """
     _check(volume, labels)
-    right, left = _voxels_per_plane(labels, (_lookup(RIGHT_LUNG), _lookup(LEFT_LUNG)))
+    right, left = _voxels_per_plane(labels, (RIGHT_LUNG, LEFT_LUNG))
     lung = tuple(one + other for one, other in zip(right, left, strict=True))
     if not lung[0].any():
         return ()
@@ -118,13 +119,19 @@ def project(volume: Volume, labels: npt.NDArray[np.uint8]) -> tuple[Projection, 
         If `labels` is on another grid than `volume`.
     """
     _check(volume, labels)
-    sides = (WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG)
-    planes = (CORONAL, SAGITTAL, SAGITTAL)
-    names = ("laa950_coronal", "laa950_sagittal_right", "laa950_sagittal_left")
-    counts = [_count_along(volume, labels, s, p) for s, p in zip(sides, planes, strict=True)]
+    side_of = np.zeros(256, np.uint8)
+    for number, side in enumerate((RIGHT_LUNG, LEFT_LUNG), start=1):
+        side_of[list(side.labels)] = number
+    front, (right, left) = look_through(volume.hu, labels, side_of, LOW_HU)
+    sights = (
+        ("laa950_coronal", CORONAL, front),
+        ("laa950_sagittal_right", SAGITTAL, right),
+        ("laa950_sagittal_left", SAGITTAL, left),
+    )
+    counts = [(name, plane, _Along.of(met)) for name, plane, met in sights]
     return tuple(
         _projection(volume, plane, name, counted)
-        for name, plane, counted in zip(names, planes, counts, strict=True)
+        for name, plane, counted in counts
         if counted.depth.any()
     )
 
@@ -138,27 +145,22 @@ def _check(volume: Volume, labels: _Labels) -> None:
         raise ValueError(msg)
 
 
-def _lookup(region: Region, *, dense: bool = True) -> _Mask:
-    """Return which label numbers belong to `region`, as a table of `N_LABELS` booleans."""
-    table = np.zeros(N_LABELS, bool)
-    for label in region.labels:
-        table[label] = True
-        table[label + DENSE] = dense
-    return table
-
-
 def _voxels_per_plane(
-    labels: _Labels, tables: Sequence[_Mask]
+    labels: _Labels, regions: Sequence[Region]
 ) -> list[tuple[npt.NDArray[np.int64], ...]]:
-    """Count the voxels of every table in every plane of each axis, one z plane at a time."""
-    counts = [tuple(np.zeros(n, np.int64) for n in labels.shape) for _ in tables]
+    """Count the voxels of every region, airless ones too, in every plane of each axis."""
+    counts = [tuple(np.zeros(n, np.int64) for n in labels.shape) for _ in regions]
     named = box_of(labels)
     if named is None:
         return counts
-    depths = [np.zeros(labels[0][named[1:]].shape, np.uint16) for _ in tables]
+    number_of = np.zeros(N_LABELS, np.uint8)
+    for number, region in enumerate(regions, start=1):
+        number_of[[label + DENSE * dense for label in region.labels for dense in (0, 1)]] = number
+    depths = [np.zeros(labels[0][named[1:]].shape, np.uint16) for _ in regions]
     for z, plane in enumerate(labels[named], start=named[0].start):
-        for table, count, depth in zip(tables, counts, depths, strict=True):
-            mask = table.take(plane)
+        numbers = number_of.take(plane)
+        for number, (count, depth) in enumerate(zip(counts, depths, strict=True), start=1):
+            mask = numbers == number
             count[0][z] = np.count_nonzero(mask)
             depth += mask
     for count, depth in zip(counts, depths, strict=True):
@@ -216,34 +218,32 @@ def _carina_index(volume: Volume, labels: _Labels) -> int | None:
     Airway that does not hang together with the trachea from slice to slice is not followed.
     """
     _, dy, dx = volume.spacing_mm
-    box = box_of(labels == Label.AIRWAY)
+    box = box_in(np.arange(256) == Label.AIRWAY, labels)
     if box is None:
         return None
     followed: _Mask | None = None
     for z in range(box[0].stop - 1, box[0].start - 1, -1):
         airway = labels[z][box[1:]] == Label.AIRWAY  # a small part of a slice
         parts, n_parts = ndimage.label(airway)
-        areas_mm2 = np.bincount(parts[airway], minlength=n_parts + 1) * dy * dx
-        large = np.flatnonzero(areas_mm2 >= MAIN_BRONCHUS_MM2)
+        where = np.flatnonzero(airway)
+        numbers = parts.ravel()[where]
+        n_voxels = np.bincount(numbers, minlength=n_parts + 1)
+        large = np.flatnonzero(n_voxels * dy * dx >= MAIN_BRONCHUS_MM2)
         if followed is not None:
-            large = np.intersect1d(large, parts[followed])
+            large = np.intersect1d(large, numbers[followed[where]])
         if large.size == 0:
             followed = None
             continue
-        if followed is not None and _width_mm(parts, large, dx) >= CARINA_APART_MM:
-            return z
-        if followed is None:
-            large = large[[areas_mm2[large].argmax()]]
-        followed = np.isin(np.arange(n_parts + 1), large)[parts]
+        if followed is not None:
+            columns = np.bincount(numbers, weights=where % airway.shape[1])
+            centres_mm = columns[large] / n_voxels[large] * dx
+            if centres_mm.max() - centres_mm.min() >= CARINA_APART_MM:
+                return z
+        else:
+            large = large[[n_voxels[large].argmax()]]
+        followed = np.zeros(airway.size, bool)
+        followed[where[np.isin(numbers, large)]] = True
     return None
-
-
-def _width_mm(parts: npt.NDArray[np.int32], chosen: npt.NDArray[np.intp], dx: float) -> float:
-    """Return how far the centres of the chosen parts lie apart along x (mm)."""
-    rows, columns = np.nonzero(parts)
-    numbers = parts[rows, columns]
-    centres = np.bincount(numbers, weights=columns)[chosen] / np.bincount(numbers)[chosen] * dx
-    return float(centres.max() - centres.min())
 
 
 # --- sampling -----------------------------------------------------------------------------------
@@ -312,46 +312,19 @@ def _steps(direction: tuple[int, int], box_mm: _Points, pixel_mm: float) -> _Poi
 
 @dataclass(frozen=True, slots=True)
 class _Along:
-    """What a line of sight meets: low and all aerated voxels (whole numbers), and the first region."""
+    """What a line of sight meets, (Z, X) or (Z, Y): low and all aerated voxels, and the first region.
+
+    A coronal line of sight starts in front, a sagittal one at the side of the chest wall.
+    """
 
     low: npt.NDArray[np.float32]
     depth: npt.NDArray[np.float32]
     first: _Labels
 
-
-def _count_along(volume: Volume, labels: _Labels, region: Region, plane: _Plane) -> _Along:
-    """Count along the array axis that `plane` looks along; arrays are (Z, X) or (Z, Y).
-
-    A coronal line of sight starts in front, a sagittal one at the side of the chest wall.
-    """
-    axis = 0 if plane is CORONAL else 1
-    table = _lookup(region, dense=False)
-    nz, ny, nx = labels.shape
-    low = np.zeros((nz, nx if axis == 0 else ny), np.float32)
-    depth = np.zeros_like(low)
-    first = np.zeros(low.shape, np.uint8)
-    box = box_of(labels)
-    if box is None:
-        return _Along(low, depth, first)
-    kept = box[2 - axis]
-    ones = np.ones(labels[0][box[1:]].shape[axis], np.float32)  # sums of whole numbers below 2^24
-    inside = zip(labels[box], volume.hu[box], strict=True)
-    for z, (here, hu) in enumerate(inside, start=box[0].start):
-        lung = table.take(here)
-        if lung.any():
-            depth[z, kept] = np.tensordot(lung.astype(np.float32), ones, (axis, 0))
-            low[z, kept] = np.tensordot((lung & (hu < LOW_HU)).astype(np.float32), ones, (axis, 0))
-            first[z, kept] = _first(lung, here, axis, from_end=region is LEFT_LUNG)
-    return _Along(low, depth, first)
-
-
-def _first(lung: _Mask, labels: _Labels, axis: int, *, from_end: bool) -> _Labels:
-    """Return the label of the first lung voxel along `axis`; 0 where there is none."""
-    if from_end:
-        lung, labels = np.flip(lung, axis), np.flip(labels, axis)
-    where = np.expand_dims(lung.argmax(axis=axis), axis)
-    met = np.take_along_axis(labels, where, axis).squeeze(axis)
-    return np.where(lung.any(axis=axis), met, 0).astype(np.uint8)
+    @classmethod
+    def of(cls, met: npt.NDArray[Any]) -> "_Along":
+        """Take them from what `look_through` counted."""
+        return cls(met[0].astype(np.float32), met[1].astype(np.float32), met[2].astype(np.uint8))
 
 
 def _projection(volume: Volume, plane: _Plane, name: str, counted: _Along) -> Projection:
