@@ -166,33 +166,43 @@ def plate_contrast(
     rises = np.floor(tilts[:, :1] * disc[:, 0] + tilts[:, 1:] * disc[:, 1] + 0.5).astype(np.int64)
     # Whole slices of columns are added up, each height a row; zeros around them, so that no shift leaves them.
     room = int(np.abs(rises).max()) + 1
-    told = np.zeros((n_u, n_h + 2 * room, n_v + 2 * reach), np.float32)
+    told = np.zeros((n_u + 2 * reach, n_h + 2 * room, n_v + 2 * reach), np.float32)
     counts = np.zeros(told.shape, np.uint8)
-    told[:, room:-room, reach:-reach] = np.where(usable, hu, np.float32(0)).swapaxes(1, 2)
-    counts[:, room:-room, reach:-reach] = usable.swapaxes(1, 2)
+    inner = slice(reach, reach + n_u), slice(room, -room), slice(reach, reach + n_v)
+    told[inner] = np.where(usable, hu, np.float32(0)).swapaxes(1, 2)
+    counts[inner] = usable.swapaxes(1, 2)
+    firsts = ((disc[:, 0] + reach) * told.shape[1] + room + rises) * told.shape[2] + disc[:, 1]
     best = np.full((n_u, n_h, told.shape[2]), -_NO_CONTRAST, np.float32)
     fewest = max(least_share * len(disc), 1.0)
-    in_parts(_plate_contrast, told, counts, (disc, rises), gap, fewest, best)
+    in_parts(_plate_contrast, told, counts, firsts, gap, fewest, best)
     contrast = np.ascontiguousarray(best[:, :, reach:-reach].swapaxes(1, 2))
     contrast[contrast == np.float32(-_NO_CONTRAST)] = np.nan
     return contrast
 
 
 @kernel
-def _add(values: npt.NDArray[Any], total: npt.NDArray[Any]) -> None:
-    """Add values; without a branch, so that it runs in vector lanes."""
-    for i in range(total.size):
-        total[i] += values[i]
+def _add(values: npt.NDArray[Any], firsts: npt.NDArray[np.int64], total: npt.NDArray[Any]) -> None:
+    """Add what begins at some places; four at once, without a branch, so that it runs in vector lanes."""
+    n, rest = total.size, firsts.size % 4
+    for k in range(rest):
+        a = values[firsts[k] : firsts[k] + n]
+        for i in range(n):
+            total[i] += a[i]
+    for k in range(rest, firsts.size, 4):
+        a, b = values[firsts[k] : firsts[k] + n], values[firsts[k + 1] : firsts[k + 1] + n]
+        c, d = values[firsts[k + 2] : firsts[k + 2] + n], values[firsts[k + 3] : firsts[k + 3] + n]
+        for i in range(n):
+            total[i] = total[i] + a[i] + b[i] + c[i] + d[i]
 
 
 @kernel(
-    "(float32[:, :, ::1], uint8[:, :, ::1], UniTuple(int64[:, ::1], 2), int64, float64, "
+    "(float32[:, :, ::1], uint8[:, :, ::1], int64[:, ::1], int64, float64, "
     "float32[:, :, ::1], int64, int64)"
 )
 def _plate_contrast(
     told: npt.NDArray[np.float32],
     counts: npt.NDArray[np.uint8],
-    discs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    firsts: npt.NDArray[np.int64],
     gap: int,
     fewest: float,
     best: npt.NDArray[np.float32],
@@ -201,36 +211,32 @@ def _plate_contrast(
 ) -> None:
     """Find the largest contrast of all tilts, for the slices of columns ``part::parts``.
 
-    Letters: U, V columns, V with room on both sides; H heights, R more of them in `told`; N columns of a disc.
+    Letters: U, V columns, V with room on both sides; H heights; R more of both in `told`; N columns of a disc.
 
     Parameters
     ----------
-    told : (U, H + R, V) float32
+    told : (U + R, H + R, V) float32
         0 where nothing is usable.
-    counts : (U, H + R, V) uint8
+    counts : (U + R, H + R, V) uint8
         1 where something is.
-    discs : (N, 2) and (T, N) int64
-        Steps to the columns of a disc along u and v, and how far it rises there.
+    firsts : (T, N) int64
+        How far from the first element of slice u of `told` the N slices begin that are added for the u-th of
+        `best`: those of the columns of a disc, shifted as it rises there.
     fewest : float
         Usable voxels that each of the three means needs.
     best : (U, H, V) float32
         Raised where a contrast exceeds it.
     """
-    disc, rises = discs
     nu, nh, nv = best.shape
-    room = (told.shape[1] - nh) // 2
     total = np.empty(nh * nv)
     count = np.empty(nh * nv, np.uint8)
     for u in range(part, nu, parts):
         found = best[u].reshape(-1)
-        for t in range(rises.shape[0]):
+        for t in range(firsts.shape[0]):
             total[:] = 0
             count[:] = 0
-            for n in range(disc.shape[0]):
-                if 0 <= u + disc[n, 0] < nu:
-                    first = (room + rises[t, n]) * nv + disc[n, 1]
-                    _add(told[u + disc[n, 0]].reshape(-1)[first : first + total.size], total)
-                    _add(counts[u + disc[n, 0]].reshape(-1)[first : first + total.size], count)
+            _add(told[u:].reshape(-1), firsts[t], total)
+            _add(counts[u:].reshape(-1), firsts[t], count)
             for i in range(total.size):
                 total[i] = total[i] / count[i] if count[i] >= fewest else 2 * _NO_CONTRAST
             for i in range(gap * nv, total.size - gap * nv):
