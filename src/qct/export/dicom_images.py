@@ -18,8 +18,6 @@ from qct.export.dicom_source import Source
 from qct.export.shown import is_told
 from qct.findings import Analysis, Projection, View
 from qct.flags import Status
-from qct.kernels.compiled import read_only
-from qct.kernels.pixels import pack_runs
 from qct.quantities import HEADLINE, QUANTITIES, quantities_of
 from qct.regions import AIRWAY, DENSE, LEFT_LUNG, LOBES, N_LABELS, RIGHT_LUNG, WHOLE_LUNG
 
@@ -105,6 +103,9 @@ def key_images_file(ds: Dataset) -> bytes:
 
 def run_lengths(frame: Picture) -> bytes:
     """Encode a colour frame (H, W, samples): a segment for each sample, behind a table of them (PS3.5 G.5)."""
+    from qct.kernels.compiled import read_only
+    from qct.kernels.pixels import pack_runs
+
     segments = []
     for sample in np.moveaxis(frame, -1, 0):
         packed = pack_runs(read_only(sample)).tobytes()

@@ -5,7 +5,7 @@ a voxel are left out. The file is deflated: bit-packed lungs shrink to a fiftiet
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,6 @@ from qct.export.dicom_instance import (
 )
 from qct.export.dicom_source import Source, as_stored
 from qct.findings import Analysis
-from qct.kernels.histogram import count_labels
 from qct.regions import AIRWAY, DENSE, LEFT_LUNG, LOBES, N_LABELS, RIGHT_LUNG, Label, Region
 
 SEGMENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -227,9 +226,11 @@ def _members(plane: Labels, belongs: npt.NDArray[np.bool_]) -> npt.NDArray[np.ui
 
 
 def _footprint(labels: Labels) -> tuple[slice, slice]:
-    """Return the rows and columns outside which no slice has a label; there has to be one."""
+    """Return the rows and columns outside which no slice has a label."""
     seen = labels.max(axis=0)
     rows, columns = (np.flatnonzero(seen.max(axis=axis)) for axis in (1, 0))
+    if rows.size == 0:
+        return slice(0), slice(0)
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
@@ -241,9 +242,12 @@ def _presence(
 
 
 def _numbers_by_slice(labels: Labels) -> npt.NDArray[np.bool_]:
-    """Return (slices, label numbers): whether a number stands in a slice."""
-    counts = count_labels(labels.reshape(len(labels), -1))
-    return np.ascontiguousarray(counts[:N_LABELS].T > 0)
+    """Return (slices, label numbers): whether a number stands in a slice; 0 may be passed over."""
+    seen = np.zeros((len(labels), N_LABELS), np.bool_)
+    rows, columns = _footprint(labels)
+    for row, plane in zip(seen, labels[:, rows, columns], strict=True):
+        row[plane] = True
+    return seen
 
 
 def _packed(frames: list[npt.NDArray[np.bool_]]) -> bytes:
@@ -307,7 +311,7 @@ class Places:
         second, this a twentieth of it.
         """
         slices = {frame.z for frame in frames}
-        derivations = {z: _group("DerivationImageSequence", self._derivation(z)) for z in slices}
+        derivations = self._derivations(slices)
         positions = {z: _group("PlanePositionSequence", self._position(z)) for z in slices}
         numbers = {frame.segment for frame in frames}
         segments = {number: _segment_identification(number) for number in numbers}
@@ -326,6 +330,23 @@ class Places:
         position = Dataset()
         position.ImagePositionPatient = self._source.position(z)
         return position
+
+    def _derivations(self, slices: Iterable[int]) -> dict[int, bytes]:
+        """Encode what slices came from: with one class and a name as long, only the name is another."""
+        derivations: dict[int, bytes] = {}
+        known: dict[tuple[str, int], tuple[bytes, bytes]] = {}
+        for z in slices:
+            image = self._source.headers[z]
+            name, is_alone = str(image.SOPInstanceUID).encode(), not self._source.is_multi_frame
+            alike = str(image.SOPClassUID), len(name)
+            if is_alone and alike in known:
+                other, group = known[alike]
+                derivations[z] = group.replace(other, name)
+                continue
+            derivations[z] = _group("DerivationImageSequence", self._derivation(z))
+            if derivations[z].count(name) == 1:
+                known[alike] = name, derivations[z]
+        return derivations
 
     def _derivation(self, z: int) -> Dataset:
         image = reference(self._source.headers[z])

@@ -68,7 +68,7 @@ def outline_of(inside: Mask, size: tuple[int, int]) -> tuple[Image.Image, Image.
     """Return a region at (width, height) with a smooth border, and that border, as masks of 0 to 255."""
     grey = Image.fromarray(inside.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(1.2))
     region = np.asarray(grey.resize(size, Image.Resampling.BICUBIC)) > 127
-    around = _around(region, RIM)
+    around = box_around(region, RIM)
     part = region[around]
     edge = part & ~_eroded(_eroded(part))
     thin = Image.fromarray(edge.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(0.6))
@@ -77,8 +77,8 @@ def outline_of(inside: Mask, size: tuple[int, int]) -> tuple[Image.Image, Image.
     return Image.fromarray(region.astype(np.uint8) * 255), border
 
 
-def _around(region: Mask, rim: int) -> tuple[slice, slice]:
-    """Return the box of a region and `rim` pixels around it, within the picture."""
+def box_around(region: Mask, rim: int = 0) -> tuple[slice, slice]:
+    """Return the rows and columns of a region and `rim` pixels around it, within the picture."""
     seen = [np.flatnonzero(region.any(axis=axis)) for axis in (1, 0)]
     rows, columns = (
         slice(max(int(at[0]) - rim, 0), int(at[-1]) + 1 + rim) if at.size else slice(0, 1)

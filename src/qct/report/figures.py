@@ -321,10 +321,13 @@ def _widest(
     inside: npt.NDArray[np.bool_], pixel_mm: tuple[float, float]
 ) -> tuple[float, float] | None:
     """Return (x, y) in mm where a region is widest; None if it is too small to be named."""
-    depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=pixel_mm)[1:-1, 1:-1]
+    rows, columns = canvas.box_around(inside)
+    alone = np.pad(inside[rows, columns], 1)
+    depth = ndimage.distance_transform_edt(alone, sampling=pixel_mm)[1:-1, 1:-1]
     row, column = np.unravel_index(depth.argmax(), depth.shape)
     if depth[row, column] < NAMED_FROM_MM:
         return None
+    row, column = row + rows.start, column + columns.start
     return (float(column) + 0.5) * pixel_mm[1], (float(row) + 0.5) * pixel_mm[0]
 
 

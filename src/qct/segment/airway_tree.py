@@ -217,8 +217,8 @@ class _Tracker:
         """Tell whether the middle of a branch is as dark as a lumen of its size has to be."""
         if not reached.n_layers:
             return True
-        darkest = np.full(reached.n_layers, np.iinfo(np.int16).max, np.int16)
-        np.minimum.at(darkest, reached.layer, self.hu.reshape(-1)[reached.voxels])
+        first = np.flatnonzero(np.diff(reached.layer, prepend=-1))
+        darkest = np.minimum.reduceat(self.hu.reshape(-1)[reached.voxels], first)
         radius = float(np.median(self.radius_mm(np.bincount(reached.layer))))
         taken = float(np.exp(-(radius**2) / (2 * BLUR_MM**2)))
         return float(np.median(darkest)) <= self.air_hu + BRIGHT_HU[0] + BRIGHT_HU[1] * taken

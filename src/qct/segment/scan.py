@@ -1,5 +1,7 @@
 """From a volume to labels: lungs and airway first, then the lobes in each lung."""
 
+from dataclasses import replace
+
 from qct.findings import Progress, Segmentation, no_progress
 from qct.options import EMBEDDED, Options
 from qct.segment.airway_names import checked_by_bronchi
@@ -43,6 +45,7 @@ def segment(
     lungs = find_lungs(volume, progress=lambda doing, done: progress(doing, LUNGS_SHARE * done))
     followed = follow_airways(volume, lungs.labels)
     tree, labels = followed if followed else (None, lungs.labels)
+    lungs = replace(lungs, labels=labels)  # those before the bronchi are let go
     lobes = divide_lobes(
         volume,
         labels,
