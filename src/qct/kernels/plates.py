@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.sorting import sort_first
 
 _NO_CONTRAST = 1e9
 """More HU than a mean has: stands where there is none, since infinities would make NaN among themselves."""
@@ -51,22 +52,6 @@ def unroll_columns(
     used = np.zeros(relative.shape, np.bool_)
     in_parts(_unroll_columns, hu, usable, feet, up, heights, most_hu, relative, used)
     return relative, used
-
-
-@kernel
-def _middle_of(values: npt.NDArray[np.float64], n: int) -> Any:
-    """Return the element of the first n that has n // 2 smaller or equal ones; they end up sorted.
-
-    By insertion: columns are short, and numpy's sort takes a second to compile.
-    """
-    for i in range(1, n):
-        value = values[i]
-        k = i
-        while k > 0 and values[k - 1] > value:
-            values[k] = values[k - 1]
-            k -= 1
-        values[k] = value
-    return values[n // 2]
 
 
 @kernel(
@@ -120,7 +105,8 @@ def _unroll_columns(
                 n_chosen += 1
             if n_chosen == 0:
                 continue
-            middle = _middle_of(chosen, n_chosen)
+            sort_first(chosen, n_chosen)
+            middle = chosen[n_chosen // 2]
             for h in range(nh):
                 if used[u, v, h]:
                     relative[u, v, h] = min(max(values[h] - middle, -most_hu), most_hu)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, kernel
 
-_ORDERS = ((0, 0, 0), (2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0), (1, 0, 1), (0, 1, 1))
+_ORDERS = np.array([(0, 0, 0), (2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0), (1, 0, 1), (0, 1, 1)])
 """Derivatives along z, y and x of the smoothed image and its Hessian."""
 
 _ROUNDING = 1e-3
@@ -44,9 +44,8 @@ def _correlate_columns(
     radius = taps.size // 2
     row = np.empty(nx + 2 * radius, np.float32)
     for y in range(ny):
-        row[:radius] = plane[y, 0]
-        row[radius : radius + nx] = plane[y]
-        row[radius + nx :] = plane[y, nx - 1]
+        for x in range(row.size):
+            row[x] = plane[y, min(max(x - radius, 0), nx - 1)]
         for x in range(nx):
             out[y, x] = np.float32(0)
         for t in range(taps.size):
@@ -193,17 +192,17 @@ def _find_sheets(
         height, width = bottom - top, right - left
         along_z = np.zeros((3, height, width), np.float32)
         for t in range(taps.shape[1]):
-            source = hu[min(max(z + t - radius, 0), nz - 1), top:bottom, left:right]
+            source = hu[min(max(z + t - radius, 0), nz - 1)]
             for k in range(3):
                 tap = taps[k, t]
                 for y in range(height):
                     for x in range(width):
-                        along_z[k, y, x] += tap * source[y, x]
+                        along_z[k, y, x] += tap * source[top + y, left + x]
         along_y = np.empty((height, width), np.float32)
         planes = np.empty((7, height, width), np.float32)
         for n in range(7):
-            _correlate_rows(along_z[_ORDERS[n][0]], taps[_ORDERS[n][1]], along_y)
-            _correlate_columns(along_y, taps[_ORDERS[n][2]], planes[n])
+            _correlate_rows(along_z[_ORDERS[n, 0]], taps[_ORDERS[n, 1]], along_y)
+            _correlate_columns(along_y, taps[_ORDERS[n, 2]], planes[n])
         for y in range(top, bottom):
             for x in range(left, right):
                 if not inside[z, y, x]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from qct.kernels.background import NOT_LUNG
 from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.sorting import sort_first
 
 SPOKES = 16
 """Directions in which a cross-section is followed."""
@@ -75,8 +76,9 @@ def _cross_sections(
     """Fill the points ``part::parts``."""
     full, blur, reach, gate = limits
     ring = np.zeros(SPOKES)
-    turn = 2 * math.pi / SPOKES * np.arange(SPOKES)
-    cosine, sine = np.cos(turn), np.sin(turn)
+    cosine, sine = np.zeros(SPOKES), np.zeros(SPOKES)
+    for s in range(SPOKES):
+        cosine[s], sine[s] = math.cos(2 * math.pi / SPOKES * s), math.sin(2 * math.pi / SPOKES * s)
     u, w = np.zeros(3), np.zeros(3)
     for p in range(part, points.shape[0], parts):
         pz, py, px = float(points[p, 0]), float(points[p, 1]), float(points[p, 2])
@@ -256,8 +258,8 @@ def _lower_quartile_along(
                             found[n] = values[q]
                             n += 1
                         q = following[q] - 1
-        ordered = np.sort(found[:n])
-        quartiles[p] = ordered[(n - 1) // 4]
+        sort_first(found, n)
+        quartiles[p] = found[(n - 1) // 4]
 
 
 @kernel
