@@ -359,46 +359,41 @@ def _count_coplanar(
     part: int,
     parts: int,
 ) -> None:
-    """Fill ``count[part::parts]`` of `count_coplanar`.
+    """Fill what `count_coplanar` returns for the crests of the rows ``part::parts``.
 
-    `crests` is (3, N); the crests of row (z, y) are those from ``begin[z * Y + y]`` up to the next row's;
+    `crests` is (3, N); those of row ``z * Y + y`` are the ones from ``begin[row]`` up to the next row's;
     `limits` are the least cosine and the most offset.
     """
     least_cosine, most_offset = limits
     nz, ny = shape
-    width = 2 * reach + 1
-    near = np.empty(
-        (width, width), np.int32
-    )  # the first crest of each row around that may be in reach
-    halves = np.empty((width, width), np.int32)
-    for k in range(width * width):
-        left = reach * reach - (k // width - reach) ** 2 - (k % width - reach) ** 2
-        halves[k // width, k % width] = int(math.sqrt(left)) if left >= 0 else -1
-    row = -1
-    for a in range(part, crests.shape[1], parts):
-        z, y, x = crests[0, a], crests[1, a], crests[2, a]
-        if z * ny + y != row:
-            row = z * ny + y
-            near[:] = -1
+    for row in range(part, nz * ny, parts):
+        if begin[row] == begin[row + 1]:
+            continue
+        z, y = row // ny, row % ny
         for dz in range(max(-reach, -z), min(reach, nz - 1 - z) + 1):
             for dy in range(max(-reach, -y), min(reach, ny - 1 - y) + 1):
-                half = halves[reach + dz, reach + dy]
-                offset = normals[a, 0] * dz + normals[a, 1] * dy
-                if half < 0 or abs(offset) > most_offset + abs(normals[a, 2]) * half:
-                    continue  # the whole row is out of reach, or off the plane
+                left = reach * reach - dz * dz - dy * dy
                 other = row + dz * ny + dy
-                b = max(near[reach + dz, reach + dy], begin[other])
-                end = begin[other + 1]
-                while b < end and crests[2, b] < x - half:
-                    b += 1
-                near[reach + dz, reach + dy] = b
-                while b < end and crests[2, b] <= x + half:
-                    if abs(offset + normals[a, 2] * (crests[2, b] - x)) <= most_offset:
+                near, end = begin[other], begin[other + 1]
+                if left < 0 or near == end:
+                    continue
+                half = int(math.sqrt(left))
+                for a in range(begin[row], begin[row + 1]):
+                    x = crests[2, a]
+                    while near < end and crests[2, near] < x - half:
+                        near += 1
+                    offset = normals[a, 0] * dz + normals[a, 1] * dy
+                    if abs(offset) > most_offset + abs(normals[a, 2]) * half:
+                        continue  # the whole row is off the plane
+                    b = near
+                    n = 0  # without a branch: which crests count is hard to foresee
+                    while b < end and crests[2, b] <= x + half:
+                        off_plane = abs(offset + normals[a, 2] * (crests[2, b] - x))
                         cosine = (
                             normals[a, 0] * normals[b, 0]
                             + normals[a, 1] * normals[b, 1]
                             + normals[a, 2] * normals[b, 2]
                         )
-                        if abs(cosine) >= least_cosine:
-                            count[a] += 1
-                    b += 1
+                        n += (off_plane <= most_offset) & (abs(cosine) >= least_cosine)
+                        b += 1
+                    count[a] += n

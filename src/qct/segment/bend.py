@@ -74,7 +74,10 @@ def bend_off_vessels(
 
 
 def _nodes_of(chart: Chart) -> tuple[int, int]:
-    """Return how many nodes a grid has that covers the columns of a chart."""
+    """Return how many nodes a grid has that covers the columns of a chart.
+
+    They are numbered along u first, the shorter axis of most fissures: that makes the band narrow.
+    """
     n_u, n_v = chart.height_mm.shape
     return n_u // CELL_COLUMNS + 2, n_v // CELL_COLUMNS + 2
 
@@ -86,7 +89,7 @@ def _at_nodes(
     columns, offset = chart.locate(points.position_mm)
     cell = np.rint(columns / CELL_COLUMNS).astype(np.int64)
     on_grid = ((cell >= 0) & (cell < np.reshape(nodes, (2, 1)))).all(axis=0)
-    number = np.ravel_multi_index(tuple(cell[:, on_grid]), nodes)
+    number = np.ravel_multi_index(tuple(cell[::-1, on_grid]), nodes[::-1])
     weight, size = points.weight[on_grid], nodes[0] * nodes[1]
     total = np.bincount(number, weight, size)
     mean = np.bincount(number, weight * offset[on_grid], size) / np.maximum(total, 1e-9)
@@ -100,7 +103,7 @@ def _on_columns(
     shape = chart.height_mm.shape
     at = np.indices(shape).reshape(2, -1) / CELL_COLUMNS
     fine: npt.NDArray[np.float64] = map_coordinates(
-        rise.reshape(nodes), at, order=1, mode="nearest"
+        rise.reshape(nodes[::-1]).T, at, order=1, mode="nearest"
     )
     return fine.reshape(shape)
 
@@ -146,7 +149,7 @@ def _cost_at_nodes(band: Band, nodes: tuple[int, int]) -> npt.NDArray[np.float64
     first = CELL_COLUMNS // 2  # so that the node's own column lies in the middle of its cell
     padded[first : first + n_u, first : first + n_v] = band.cost
     cells = padded.reshape(nodes[0], CELL_COLUMNS, nodes[1], CELL_COLUMNS, n_heights)
-    return np.asarray(cells.sum(axis=(1, 3)).reshape(-1, n_heights))
+    return np.asarray(cells.sum(axis=(1, 3)).swapaxes(0, 1).reshape(-1, n_heights))
 
 
 def _keep_off_vessels(
@@ -175,7 +178,7 @@ def _keep_off_vessels(
 
 def _laplacian(nodes: tuple[int, int]) -> csc_array:
     """Return the second differences along both axes, one row each, none across the edge."""
-    number = np.arange(nodes[0] * nodes[1]).reshape(nodes)
+    number = np.arange(nodes[0] * nodes[1]).reshape(nodes[::-1]).T
     rows, columns, values, n_rows = [], [], [], 0
     for axis in range(2):
         line = np.moveaxis(number, axis, 0)

@@ -30,7 +30,7 @@ from qct.segment.fissures import (
     find_evidence,
 )
 from qct.segment.lung_frame import LungFrame, describe_shape
-from qct.segment.morphology import bounding_box, widened, within
+from qct.segment.morphology import bounding_box, placed, widened, within
 from qct.segment.parts import Parts
 from qct.segment.prior import FISSURES_OF, Prior, SidePrior, default_prior, size_features
 from qct.segment.surfaces import LATTICE_STEP_MM, Surface
@@ -214,25 +214,23 @@ def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lun
     counts = _per_slice(lungs)
     there = [side for side in FISSURES_OF if counts[UNDIVIDED[side]].any()]
     cut = side_by_side(
-        *(partial(_cut_lung, volume, lungs, side, counts[UNDIVIDED[side]]) for side in there)
+        *(partial(_cut_lung, volume, lungs, side, counts[UNDIVIDED[side]].sum()) for side in there)
     )
     return dict(zip(there, cut, strict=True))
 
 
-def _cut_lung(
-    volume: Volume, lungs: npt.NDArray[np.uint8], side: Side, per_slice: npt.NDArray[np.int64]
-) -> _Lung:
-    """Cut out a lung of which every slice holds so many voxels."""
-    held = np.flatnonzero(per_slice)
-    start, stop = int(held[0]), int(held[-1]) + 1
-    mask = lungs[start:stop] & (DENSE - 1) == UNDIVIDED[side]
-    _, rows, columns = bounding_box(mask)
+def _cut_lung(volume: Volume, lungs: npt.NDArray[np.uint8], side: Side, n_voxels: int) -> _Lung:
+    """Cut out a lung of so many voxels."""
+    around = bounding_box(lungs)
+    mask = lungs[around] & (DENSE - 1) == UNDIVIDED[side]
+    inside = bounding_box(mask)
+    native = placed(inside, around)
     return _Lung(
         side=side,
-        native=(slice(start, stop), rows, columns),
+        native=native,
         spacing_mm=np.array(volume.spacing_mm),
-        volume_ml=int(per_slice.sum()) * volume.voxel_ml,
-        box=cut_lung_box(volume, mask[:, rows, columns], (start, rows.start, columns.start)),
+        volume_ml=int(n_voxels) * volume.voxel_ml,
+        box=cut_lung_box(volume, mask[inside], tuple(span.start for span in native)),
     )
 
 

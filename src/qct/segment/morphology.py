@@ -77,6 +77,15 @@ def widened(box: Box, margin_mm: float, spacing_mm: Spacing) -> Box:
     return z, y, x
 
 
+def placed(box: Box, around: Box) -> Box:
+    """Return the place in the array of a box in a larger one; the opposite of `within`."""
+    z, y, x = (
+        slice(span.start + outer.start, span.stop + outer.start)
+        for span, outer in zip(box, around, strict=True)
+    )
+    return z, y, x
+
+
 def within(box: Box, around: Box) -> Box:
     """Return the place of a box in a larger one."""
     z, y, x = (

@@ -36,7 +36,7 @@ from qct.kernels.ridges import find_ridges
 from qct.kernels.vessels import cross_sections, lower_quartile_along, paint_nearest, sum_by_owner
 from qct.regions import Label
 from qct.segment.fissures import derivative_taps
-from qct.segment.morphology import bounding_box, dilate
+from qct.segment.morphology import bounding_box, dilate, placed
 from qct.segment.parts import Parts
 from qct.volume import Volume
 
@@ -231,10 +231,7 @@ def _cut(volume: Volume, labels: npt.NDArray[np.uint8]) -> _Grid | None:
     lung = (labels[around] > 0) & (labels[around] < Label.AIRWAY)
     if not lung.any():
         return None
-    box = [
-        slice(outer.start + part.start, outer.start + part.stop)
-        for outer, part in zip(around, bounding_box(lung), strict=True)
-    ]
+    box = placed(bounding_box(lung), around)
     spacing = np.array(volume.spacing_mm)
     first, last = (np.array([getattr(one, end) for one in box]) for end in ("start", "stop"))
     start = first * spacing - MARGIN * STEP_MM
