@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -32,12 +31,6 @@ if TYPE_CHECKING:
 
 SHARES = {"read": 0.25, "segment": 0.60, "measure": 0.05, "interpret": 0.0, "show": 0.10}
 """What part of the work each stage is, for a progress bar."""
-
-REGIONS_AND_NUMBERS = ("qct.segment", "qct.segment.vessels", "qct.measure", "qct.measure.views")
-"""Imported while pixels are decoded."""
-
-FILES = ("qct.report", "qct.measure.surfaces", "typst", "PIL.PngImagePlugin")
-"""Imported while the regions are found."""
 
 SOFTWARE = ("numba", "numpy", "pydicom", "scipy", "SimpleITK", "skimage")
 """Packages whose version may change a number; recorded with every result."""
@@ -94,26 +87,25 @@ def analyze(
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads, side_by_side
+    from qct.measure import measure_airways, measure_vessels, normalised
+    from qct.measure.surfaces import render
+    from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
+    from qct.segment.vessels import find_vessels
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
     limit_threads(options.threads)
     rules = site_gate(gate) if gate is not None else None
     clock = _Clock(progress)
-    with clock.stage("read", "reading") as told, _imported_beside(REGIONS_AND_NUMBERS):
+    with clock.stage("read", "reading") as told:
         scan = read_scan(path, series_uid=options.series_uid, progress=told)
         scan = completed(scan, options)
         if order is not None:
             order.check_patient(scan.patient.patient_id)
         if apart is not None:
             apart.read(scan)
-    from qct.measure import measure_airways, measure_vessels, normalised
-    from qct.measure.surfaces import render
-    from qct.measure.views import project, take_views
-    from qct.segment.vessels import find_vessels
-
-    with clock.stage("segment", "segmenting") as told, _imported_beside(FILES):
+    with clock.stage("segment", "segmenting") as told:
         segmentation = _segmented(scan, options, labels, lungs, told)
         where = scan.volume, segmentation.labels
     with clock.stage("measure", "measuring") as told:
@@ -559,17 +551,6 @@ class _Clock:
         yield told
         self.timings_s[name] = round(perf_counter() - start, 3)
         self._before = before + share
-
-
-@contextmanager
-def _imported_beside(modules: Sequence[str]) -> Iterator[None]:
-    """Import modules in a thread while something is done that leaves the interpreter free for long.
-
-    They are imported again where they are used: there is said what is wrong with one.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: list(map(import_module, modules)))
-        yield
 
 
 def _software() -> dict[str, str]:

@@ -67,6 +67,7 @@ class _Groups:
         self._stamp = stamp
         self._codes = quantity_codes(analysis.options.profile)
         self._beside = Beside(analysis)
+        self._concepts: dict[Code, Any] = {}
         self._algorithm = (
             self._identified()
         )  # the same items in every group: a third of their making
@@ -133,10 +134,10 @@ class _Groups:
         assert one.value is not None
         code, usual = self._codes[one.quantity], self._beside.usual(one)
         return self._sr.Measurement(
-            name=code.name,
+            name=self._concept(code.name),
             value=rounded(one.value, code.decimals),
-            unit=code.unit,
-            derivation=code.derivation,
+            unit=self._concept(code.unit),
+            derivation=None if code.derivation is None else self._concept(code.derivation),
             properties=None if usual is None else self._usual(usual, code),
         )
 
@@ -168,11 +169,17 @@ class _Groups:
     def _number(self, name: Code, value: float, unit: Code) -> Any:
         sr = self._sr
         return sr.NumContentItem(
-            name=sr.CodedConcept(name.value, name.scheme_designator, name.meaning),
+            name=self._concept(name),
             value=value,
-            unit=unit,
+            unit=self._concept(unit),
             relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES,
         )
+
+    def _concept(self, code: Code) -> Any:
+        """Make the item of a code, once: most of them stand in many places."""
+        if code not in self._concepts:
+            self._concepts[code] = self._sr.CodedConcept(*code)
+        return self._concepts[code]
 
     def _remarks(self, numbers: Iterable[Measured], doubts: Iterable[Flag]) -> list[Any]:
         """Name the doubts, the numbers that are withheld, and those with a caveat."""
@@ -181,11 +188,14 @@ class _Groups:
             name = {Status.WITHHELD: WITHHELD_NAME, Status.CAVEAT: CAVEAT_NAME}.get(one.status)
             if name is not None:
                 code = _own_code(one.quantity, self._codes)
-                remarks.append(self._sr.QualitativeEvaluation(name, code))
+                remarks.append(
+                    self._sr.QualitativeEvaluation(self._concept(name), self._concept(code))
+                )
         return remarks
 
     def _flag(self, flag: Flag) -> Any:
-        return self._sr.QualitativeEvaluation(FLAG_NAME, flag_code(flag))
+        name, code = self._concept(FLAG_NAME), self._concept(flag_code(flag))
+        return self._sr.QualitativeEvaluation(name, code)
 
     def _sentences(self, numbers: Iterable[Measured]) -> list[str]:
         """Put into words what stands beside the numbers of a region, each with the name of its number."""
@@ -203,7 +213,7 @@ class _Groups:
     def _comment(self, sentence: str) -> Any:
         sr = self._sr
         return sr.TextContentItem(
-            name=sr.CodedConcept(COMMENT.value, COMMENT.scheme_designator, COMMENT.meaning),
+            name=self._concept(COMMENT),
             value=sentence,
             relationship_type=sr.RelationshipTypeValues.CONTAINS,
         )
