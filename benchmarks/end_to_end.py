@@ -77,6 +77,15 @@ def _forget_peak() -> None:
 def child(scan: Path, *, dicom: bool, threads: int) -> dict[str, dict[str, float]]:
     """Analyse and write, in this process."""
     meter = Meter()
+    from qct.collector import collecting_seldom
+
+    with collecting_seldom():  # as the commands do
+        return _measured(meter, scan, dicom=dicom, threads=threads)
+
+
+def _measured(
+    meter: Meter, scan: Path, *, dicom: bool, threads: int
+) -> dict[str, dict[str, float]]:
     from qct.export import write_folder
     from qct.export.dicom_apart import dicom_apart
     from qct.options import Options

@@ -16,6 +16,7 @@ from importlib import import_module
 from multiprocessing.connection import Client, Connection
 from typing import Any
 
+from qct.collector import collecting_seldom
 from qct.errors import QctError, WriteError
 
 KEY = "QCT_WORKER_KEY"
@@ -131,4 +132,5 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    with collecting_seldom():
+        serve(sys.argv[1])

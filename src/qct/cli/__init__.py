@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from qct import __version__
+from qct.collector import collecting_seldom
 from qct.errors import QctError
 
 COMMANDS = (
@@ -69,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``qct``; the one place that turns an error into words and an exit code."""
     args = build_parser().parse_args(argv)
     try:
-        return int(args.run(args))
+        with collecting_seldom():
+            return int(args.run(args))
     except QctError as error:
         _tell(error, as_json=getattr(args, "json", False))
         return error.exit_code

@@ -22,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from qct.collector import collecting_seldom
 from qct.findings import Analysis, Scan
 from qct.volume import Volume
 
@@ -207,5 +208,5 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    with suppress(Exception):  # it is said where the objects are made again
+    with suppress(Exception), collecting_seldom():  # it is said where the objects are made again
         _main()
