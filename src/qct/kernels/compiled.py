@@ -1,7 +1,9 @@
 """The one place that says how kernels are compiled, and how one is run on several threads."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -13,6 +15,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _limit = 0
 """Most threads that `in_parts` uses; 0 means every core. See `limit_threads`."""
 
+
+_pool: ThreadPoolExecutor | None = None
+_making = Lock()
+"""Held while `_pool` is made."""
 
 _declared: dict[str, tuple[Any, str]] = {}
 """Kernels that say what they are given: name to dispatcher and types."""
@@ -126,11 +132,32 @@ def in_parts(function: Callable[..., None], *arguments: Any) -> None:
     own fallback scheduler is not.
     """
     parts = n_threads()
-    if parts == 1:
-        function(*arguments, 0, 1)
-        return
-    with ThreadPoolExecutor(parts - 1) as pool:
-        others = [pool.submit(function, *arguments, part, parts) for part in range(1, parts)]
-        function(*arguments, 0, parts)
-        for done in others:
-            done.result()
+    begun = [_threads().submit(function, *arguments, part, parts) for part in range(1, parts)]
+    function(*arguments, 0, parts)
+    for part, other in enumerate(begun, start=1):
+        if other.cancel():  # no thread was free to begin it
+            function(*arguments, part, parts)
+        else:
+            other.result()
+
+
+def _threads() -> ThreadPoolExecutor:
+    """Return the threads that do parts beside the calling ones; to start some for every call takes longer.
+
+    They only ever run kernels, which wait for nobody.
+    """
+    global _pool
+    with _making:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max(int(config.NUMBA_NUM_THREADS) - 1, 1))
+        return _pool
+
+
+def _forget_threads() -> None:
+    """Start anew after a fork, which copies no threads."""
+    global _pool, _making
+    _pool, _making = None, Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
