@@ -1,10 +1,11 @@
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from qct.kernels.compiled import in_parts, limit_threads, n_threads
+from qct.kernels.compiled import in_parts, limit_threads, n_threads, side_by_side
 
 
 @pytest.fixture
@@ -57,3 +58,41 @@ def test_kernels_work_where_no_folder_for_compiled_code_can_be_written():
         [sys.executable, "-c", READ_ONLY], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "[3, 3]"
+
+
+FORKED = """
+import os
+import numpy as np
+from qct.kernels.compiled import in_parts, n_threads
+def mark(out, part, parts):
+    out[part::parts] += 1
+for _ in range(2):
+    out = np.zeros(9, int)
+    in_parts(mark, out)
+    assert (out == 1).all()
+child = os.fork()
+if child == 0:
+    out = np.zeros(9, int)
+    in_parts(mark, out)
+    os._exit(0 if (out == 1).all() else 1)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_has_threads_of_its_own():
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stdout.strip() == "0"
+
+
+def test_parts_are_done_by_the_caller_where_no_thread_is_free(threads):
+    threads(2)
+    out = np.zeros((8, 101), int)
+    side_by_side(*(lambda row=row: in_parts(_mark, 101, row) for row in out))
+    assert (out == 1).all()
