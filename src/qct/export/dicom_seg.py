@@ -16,6 +16,7 @@ from pydicom.sr.coding import Code
 from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from qct.boxes import box_of
 from qct.errors import WriteError
 from qct.export.colour import cielab_of
 from qct.export.dicom_codes import (
@@ -227,11 +228,8 @@ def _members(plane: Labels, belongs: npt.NDArray[np.bool_]) -> npt.NDArray[np.ui
 
 def _footprint(labels: Labels) -> tuple[slice, slice]:
     """Return the rows and columns outside which no slice has a label."""
-    seen = labels.max(axis=0)
-    rows, columns = (np.flatnonzero(seen.max(axis=axis)) for axis in (1, 0))
-    if rows.size == 0:
-        return slice(0), slice(0)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    _, rows, columns = box_of(labels) or (slice(0),) * 3
+    return rows, columns
 
 
 def _presence(

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter
 
-from qct.measure.boxes import box_of
+from qct.boxes import box_of
 from qct.measure.noise import Noise
 from qct.measure.trachea import FROM_WALL_MM, tracheal_core
 from qct.regions import Label

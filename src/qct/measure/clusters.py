@@ -6,7 +6,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from qct.measure.boxes import box_of
+from qct.boxes import box_of
 from qct.quantities import CLUSTER_EDGES_MM, CLUSTER_FIT_MM3
 from qct.regions import WHOLE_LUNG
 from qct.volume import PADDING_HU, Volume

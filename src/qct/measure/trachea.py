@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_fill_holes, label
 
-from qct.measure.boxes import box_in
+from qct.boxes import box_in
 from qct.regions import Label
 from qct.volume import PADDING_HU, Volume
 

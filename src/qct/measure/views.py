@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from qct.boxes import box_in, box_of
 from qct.findings import Projection, View
 from qct.kernels.sight import look_through
-from qct.measure.boxes import box_in, box_of
 from qct.regions import DENSE, LEFT_LUNG, N_LABELS, RIGHT_LUNG, Label, Region
 from qct.volume import PADDING_HU, Volume
 

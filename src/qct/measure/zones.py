@@ -4,7 +4,7 @@ import edt
 import numpy as np
 import numpy.typing as npt
 
-from qct.measure.boxes import box_in
+from qct.boxes import box_in
 from qct.measure.density import N_BINS, count_regions
 from qct.regions import DENSE, WHOLE_LUNG, Label
 from qct.volume import Volume

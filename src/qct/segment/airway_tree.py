@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from qct.boxes import Box
 from qct.findings import AirwayBranch, AirwayTree
 from qct.kernels.draw import mark_capsules
 from qct.kernels.histogram import count_labels
 from qct.kernels.wavefront import ENDED, FREE, LEAKED, SPLIT, TAKEN, smooth_slices, walk_branch
 from qct.regions import Label
 from qct.segment.airway_names import Sketch, name_branches
-from qct.segment.morphology import Box, Spacing, box_around
+from qct.segment.morphology import Spacing, box_around
 from qct.volume import Volume
 
 Voxels = npt.NDArray[np.int64]

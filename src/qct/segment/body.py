@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qct.boxes import Box
 from qct.kernels.blocks import average_blocks
 from qct.kernels.histogram import count_hu
 from qct.segment.morphology import (
-    Box,
     Mask,
     Spacing,
     box_around,

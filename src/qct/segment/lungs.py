@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qct.boxes import Box
 from qct.errors import NoLungsError
 from qct.findings import Progress, no_progress
 from qct.flags import Flag
@@ -23,7 +24,7 @@ from qct.segment.body import (
     median_hu,
 )
 from qct.segment.gas import gas_pockets
-from qct.segment.morphology import Box, Mask, box_around, dilate, dilate_once
+from qct.segment.morphology import Mask, box_around, dilate, dilate_once
 from qct.segment.outline import Airless, close_lung, find_airless, room_to_close
 from qct.segment.parts import Parts
 from qct.segment.sides import ISLAND_ML, LEFT, RIGHT, Sides, part_sides

@@ -8,11 +8,11 @@ import fill_voids
 import numpy as np
 import numpy.typing as npt
 
+from qct.boxes import Box, box_of
 from qct.kernels.balls import reach, touch
 
 Mask = npt.NDArray[np.bool_]
 Spacing = tuple[float, float, float]
-Box = tuple[slice, slice, slice]
 
 
 def dilate(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
@@ -52,13 +52,7 @@ def filled_slices(mask: Mask) -> Mask:
 
 def bounding_box(marked: Mask | npt.NDArray[np.uint8]) -> Box:
     """Smallest box around a mask, or around labels; an empty one where there are none."""
-    in_slice = np.flatnonzero(marked.max(axis=(1, 2), initial=0))
-    if not in_slice.size:
-        return (slice(0, 0),) * 3
-    z = slice(int(in_slice[0]), int(in_slice[-1]) + 1)
-    flat = marked[z].max(axis=0)
-    rows, columns = (np.flatnonzero(flat.max(axis=axis)) for axis in (1, 0))
-    return z, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return box_of(marked) or (slice(0, 0),) * 3
 
 
 def box_around(marked: Mask | npt.NDArray[np.uint8], margin_mm: float, spacing_mm: Spacing) -> Box:

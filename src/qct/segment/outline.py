@@ -6,11 +6,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from qct.boxes import Box
 from qct.kernels.blocks import average_blocks
 from qct.kernels.compiled import side_by_side
 from qct.segment.body import Blocks
 from qct.segment.chest_wall import LONGEST_MM, STEP_MM, ChestWall, find_chest_wall
-from qct.segment.morphology import Box, Mask, box_around, closed, dilate, filled, opened, repeated
+from qct.segment.morphology import Mask, box_around, closed, dilate, filled, opened, repeated
 from qct.segment.parts import Parts
 from qct.segment.sides import LEFT, RIGHT
 

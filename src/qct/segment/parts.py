@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qct.boxes import Box
 from qct.kernels.runs import find_runs, join_runs, paint_runs
-from qct.segment.morphology import Box, Mask
+from qct.segment.morphology import Mask
 
 Numbers = npt.NDArray[np.int64]
 

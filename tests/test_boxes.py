@@ -1,11 +1,11 @@
-"""`qct.measure.boxes`: a box holds all that is asked for, and no plane of its sides is empty."""
+"""`qct.boxes`: a box holds all that is asked for, and no plane of its sides is empty."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qct.measure.boxes import box_in, box_of
+from qct.boxes import box_in, box_of
 
 GRIDS = hnp.array_shapes(min_dims=3, max_dims=3, min_side=0, max_side=5)
 
