@@ -161,7 +161,7 @@ def plate_contrast(
     best = np.full((n_u, n_h, told.shape[2]), -_NO_CONTRAST, np.float32)
     fewest = max(least_share * len(disc), 1.0)
     in_parts(_plate_contrast, told, counts, firsts, gap, fewest, best)
-    contrast = np.ascontiguousarray(best[:, :, reach:-reach].swapaxes(1, 2))
+    contrast = np.ascontiguousarray(best[:, :, reach : reach + n_v].swapaxes(1, 2))
     contrast[contrast == np.float32(-_NO_CONTRAST)] = np.nan
     return contrast
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qct.boxes import Box
 from qct.findings import FissureFit, Progress, no_progress
 from qct.flags import Flag
 from qct.kernels.compiled import side_by_side
@@ -211,18 +212,22 @@ class _Lung:
 
 def _find_lungs(volume: Volume, lungs: npt.NDArray[np.uint8]) -> dict[Side, _Lung]:
     """Cut out the lungs that are there, the right one first."""
-    counts = _per_slice(lungs)
-    there = [side for side in FISSURES_OF if counts[UNDIVIDED[side]].any()]
+    sizes, around = _sizes(lungs), bounding_box(lungs)
+    there = [side for side in FISSURES_OF if sizes[UNDIVIDED[side]]]
     cut = side_by_side(
-        *(partial(_cut_lung, volume, lungs, side, counts[UNDIVIDED[side]].sum()) for side in there)
+        *(
+            partial(_cut_lung, volume, lungs[around], around, side, sizes[UNDIVIDED[side]])
+            for side in there
+        )
     )
     return dict(zip(there, cut, strict=True))
 
 
-def _cut_lung(volume: Volume, lungs: npt.NDArray[np.uint8], side: Side, n_voxels: int) -> _Lung:
-    """Cut out a lung of so many voxels."""
-    around = bounding_box(lungs)
-    mask = lungs[around] & (DENSE - 1) == UNDIVIDED[side]
+def _cut_lung(
+    volume: Volume, labelled: npt.NDArray[np.uint8], around: Box, side: Side, n_voxels: int
+) -> _Lung:
+    """Cut a lung of so many voxels out of the box `around` all that is labelled."""
+    mask = labelled & (DENSE - 1) == UNDIVIDED[side]
     inside = bounding_box(mask)
     native = placed(inside, around)
     return _Lung(
@@ -283,13 +288,13 @@ def _renumber(side: Side) -> npt.NDArray[np.uint8]:
 
 
 def _smallest_share(lobes: npt.NDArray[np.uint8], side: Side) -> float:
-    sizes = _per_slice(lobes).sum(axis=1)[list(set(LOBES_BY_CASE[side]))]
+    sizes = _sizes(lobes)[list(set(LOBES_BY_CASE[side]))]
     return float(sizes.min() / max(sizes.sum(), 1))
 
 
-def _per_slice(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Count the voxels of every region in every slice, airless ones too: (`DENSE`, Z)."""
-    counts = count_labels(labels.reshape(len(labels), -1))
+def _sizes(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Count the voxels of every region, airless ones too: (`DENSE`,)."""
+    counts = count_labels(labels.reshape(len(labels), -1)).sum(axis=1)
     with_airless: npt.NDArray[np.int64] = counts[:DENSE] + counts[DENSE : 2 * DENSE]
     return with_airless
 
@@ -353,7 +358,7 @@ def _region_flags(
 
 
 def _unusual_lobes(labels: npt.NDArray[np.uint8]) -> list[Label]:
-    counts = _per_slice(labels).sum(axis=1)
+    counts = _sizes(labels)
     sizes = {lobe: int(counts[lobe]) for lobe in USUAL_SHARE}
     total = sum(sizes.values())
     return [

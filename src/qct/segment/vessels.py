@@ -225,8 +225,6 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
 
 def _cut(volume: Volume, labels: npt.NDArray[np.uint8]) -> _Grid | None:
     """Resample the lungs to `STEP_MM`."""
-    if not labels.any():
-        return None
     around = bounding_box(labels)
     lung = (labels[around] > 0) & (labels[around] < Label.AIRWAY)
     if not lung.any():
