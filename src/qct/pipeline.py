@@ -108,6 +108,8 @@ def analyze(
     with clock.stage("segment", "segmenting") as told:
         segmentation = _segmented(scan, options, labels, lungs, told)
         where = scan.volume, segmentation.labels
+        if apart is not None:
+            apart.frame(segmentation.labels)
     with clock.stage("measure", "measuring") as told:
         vessels, density, airways = side_by_side(
             partial(find_vessels, *where),
