@@ -1,5 +1,6 @@
 """Every transfer syntax gives the pixels of the uncompressed slice, or a refusal that names the file."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from pydicom.uid import (
 from tests.read import series
 
 from qct.errors import PixelError
-from qct.read import read_scan
+from qct.read import decode, jpeg_ls, read_scan
 from qct.read.decode import stored_values
 from qct.read.headers import read_slices
 
@@ -146,3 +147,35 @@ def test_a_compressed_slice_that_is_cut_short_is_refused(syntax, left_percent, t
     path.write_bytes(whole[: start + (len(whole) - start) * left_percent // 100])
     with pytest.raises(PixelError, match=path.name):
         stored_values(slice_of(path))
+
+
+@pytest.mark.parametrize("bits_stored", [8, 12, 16])
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_jpeg_ls_is_decoded_the_same_with_and_without_the_interpreter(
+    bits_stored, is_signed, tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(bits_stored)
+    low = -(1 << (bits_stored - 1)) if is_signed else 0
+    stored = rng.integers(low, low + (1 << bits_stored), series.chest_hu(0).shape)
+
+    def store(ds, k):
+        series.set_pixels(ds, stored, signed=is_signed)
+        ds.BitsStored, ds.HighBit = bits_stored, bits_stored - 1
+        series.compress(ds, JPEGLSLossless)
+
+    (path,) = series.write(tmp_path, store, n=1, syntax=JPEGLSLossless).iterdir()
+    free = stored_values(slice_of(path))
+    monkeypatch.setattr(jpeg_ls, "_charls", lambda: None)
+    held = stored_values(slice_of(path))
+    np.testing.assert_array_equal(free, stored)
+    np.testing.assert_array_equal(held, stored)
+    assert free.dtype == held.dtype or bits_stored == 8
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="CharLS shows no functions there")
+def test_jpeg_ls_of_a_ct_is_decoded_by_charls_itself(tmp_path, monkeypatch):
+    (path,) = series.write(
+        tmp_path, lambda ds, k: series.compress(ds, JPEGLSLossless), n=1, syntax=JPEGLSLossless
+    ).iterdir()
+    monkeypatch.setattr(decode, "_by_pydicom", None)
+    assert stored_values(slice_of(path)).any()

@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 from tests.read import series
 
 from qct.cli import main
@@ -33,7 +33,7 @@ def whole_files(folder, syntax):
     return Files((p, p.read_bytes()) for p in folder.iterdir())
 
 
-@pytest.fixture(scope="module", params=[ExplicitVRLittleEndian, RLELossless])
+@pytest.fixture(scope="module", params=[ExplicitVRLittleEndian, RLELossless, JPEGLSLossless])
 def files(tmp_path_factory, request):
     return whole_files(tmp_path_factory.mktemp("fuzz"), request.param)
 

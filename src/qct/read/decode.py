@@ -20,7 +20,7 @@ from pydicom.uid import (
 
 from qct.errors import PixelError
 from qct.kernels.pixels import unpack_runs
-from qct.read import lossless_jpeg
+from qct.read import jpeg_ls, lossless_jpeg
 from qct.read.headers import HEADER_ERRORS, PixelFormat, Slice
 
 Stored = npt.NDArray[Any]
@@ -157,6 +157,9 @@ def _decompressed(one: Slice, syntax: UID, data: bytes) -> Stored:
     if syntax in (JPEGLossless, JPEGLosslessSV1):
         with contextlib.suppress(lossless_jpeg.NotPlainError):
             return _as_stored(lossless_jpeg.decode(data), pixels)
+    if syntax in JPEGLSTransferSyntaxes and pixels.bits_allocated == 16:
+        with contextlib.suppress(lossless_jpeg.NotPlainError):
+            return _as_stored(jpeg_ls.decode(data, (pixels.rows, pixels.columns)), pixels)
     if syntax == RLELossless:
         return _run_lengths(data, pixels)
     return _by_pydicom(data, syntax, pixels)
