@@ -14,7 +14,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -48,20 +48,20 @@ class DicomApart:
 
     def read(self, scan: Scan) -> None:
         """Let it read the headers of the images that a scan came from."""
-        self._ask(lambda: scan)
+        self._ask(scan)
 
     def frame(self, labels: Labels) -> None:
         """Let it make the frames of the segmentation."""
         self._framed = labels
-        self._ask(lambda: labels)
+        self._ask(labels)
 
     def make(self, analysis: Analysis, created: dt.datetime) -> None:
         """Let it make all but the PDF; labels that it has made frames of are not told again."""
-        self._ask(lambda: _told(analysis, created, self._framed))
+        self._ask(_told(analysis, created, self._framed))
 
     def wrap(self, report_pdf: bytes) -> None:
         """Let it wrap the PDF."""
-        self._ask(lambda: report_pdf)
+        self._ask(report_pdf)
 
     def made(self) -> dict[str, bytes] | None:
         """Wait for its files, by name; None if it has failed."""
@@ -81,12 +81,12 @@ class DicomApart:
             with suppress(OSError):  # what it was not told is flushed here
                 stream.close()  # type: ignore[union-attr]
 
-    def _ask(self, question: Callable[[], Any]) -> None:
+    def _ask(self, question: Any) -> None:
         self._asked.append(self._talk.submit(self._put, question))
 
-    def _put(self, question: Callable[[], Any]) -> None:
+    def _put(self, question: Any) -> None:
         assert self._process.stdin is not None
-        _put(question(), self._process.stdin)
+        _put(question, self._process.stdin)
 
     def _answer(self) -> dict[str, bytes]:
         assert self._process.stdout is not None

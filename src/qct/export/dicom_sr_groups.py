@@ -68,6 +68,7 @@ class _Groups:
         self._codes = quantity_codes(analysis.options.profile)
         self._beside = Beside(analysis)
         self._concepts: dict[Code, Any] = {}
+        self._remarked: dict[tuple[Code, Code], Any] = {}
         self._algorithm = (
             self._identified()
         )  # the same items in every group: a third of their making
@@ -188,14 +189,18 @@ class _Groups:
             name = {Status.WITHHELD: WITHHELD_NAME, Status.CAVEAT: CAVEAT_NAME}.get(one.status)
             if name is not None:
                 code = _own_code(one.quantity, self._codes)
-                remarks.append(
-                    self._sr.QualitativeEvaluation(self._concept(name), self._concept(code))
-                )
+                remarks.append(self._remark(name, code))
         return remarks
 
     def _flag(self, flag: Flag) -> Any:
-        name, code = self._concept(FLAG_NAME), self._concept(flag_code(flag))
-        return self._sr.QualitativeEvaluation(name, code)
+        return self._remark(FLAG_NAME, flag_code(flag))
+
+    def _remark(self, name: Code, code: Code) -> Any:
+        """Make a remark, once: most of them hold for many regions."""
+        if (name, code) not in self._remarked:
+            concepts = self._concept(name), self._concept(code)
+            self._remarked[name, code] = self._sr.QualitativeEvaluation(*concepts)
+        return self._remarked[name, code]
 
     def _sentences(self, numbers: Iterable[Measured]) -> list[str]:
         """Put into words what stands beside the numbers of a region, each with the name of its number."""
