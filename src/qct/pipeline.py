@@ -119,6 +119,8 @@ def analyze(
     with clock.stage("segment", "segmenting") as told:
         segmentation = _segmented(scan, options, labels, lungs, told, vessels=True)
         where = scan.volume, segmentation.labels
+        if apart is not None:
+            apart.frame(segmentation.labels)
     with clock.stage("measure", "measuring") as told:
         vessels, counted, airways, (noise, calibration_hu) = side_by_side(
             partial(_vessels, scan.volume, segmentation),

@@ -17,7 +17,7 @@ from tests.export.analysis_builder import analysis_of, scan_in
 from qct.errors import ReadError
 from qct.export import dicom_apart as apart_module
 from qct.export.dicom import USUAL, dicom_objects
-from qct.export.dicom_apart import APART, dicom_apart, usual_objects
+from qct.export.dicom_apart import dicom_apart, usual_objects
 
 pytest.importorskip("highdicom")
 NOW = dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
@@ -39,6 +39,7 @@ def apart(monkeypatch):
 
 def asked(apart, analysis):
     apart.read(analysis.scan)
+    apart.frame(analysis.segmentation.labels)
     apart.make(analysis, NOW)
     return apart
 
@@ -47,15 +48,40 @@ def test_the_second_process_makes_the_same_bytes(apart, analysis):
     alone = usual_objects(analysis, PDF, NOW)
     asked(apart, analysis).wrap(PDF["report.pdf"])
     theirs = apart.made()
-    assert theirs == {f"{kind}.dcm": alone[f"{kind}.dcm"] for kind in APART}
+    assert theirs is not None
+    assert list(theirs.items()) == list(alone.items())
     assert alone == dicom_objects(analysis, PDF, created=NOW)
+    assert [name.removesuffix(".dcm") for name in theirs] == list(USUAL)
 
 
-def test_both_processes_together_give_every_object_once_in_the_usual_order(apart, analysis):
-    both = usual_objects(analysis, PDF, NOW, asked(apart, analysis))
-    alone = usual_objects(analysis, PDF, NOW)
-    assert list(both.items()) == list(alone.items())
-    assert [name.removesuffix(".dcm") for name in both] == list(USUAL)
+def test_labels_that_have_changed_since_they_were_framed_are_told_again(apart, analysis):
+    edited = analysis.segmentation.labels.copy()
+    edited[:, :, : edited.shape[2] // 2] = 0
+    other = replace(analysis, segmentation=replace(analysis.segmentation, labels=edited))
+    apart.read(analysis.scan)
+    apart.frame(analysis.segmentation.labels)
+    apart.make(other, NOW)
+    apart.wrap(PDF["report.pdf"])
+    assert apart.made() == usual_objects(other, PDF, NOW)
+    assert usual_objects(other, PDF, NOW) != usual_objects(analysis, PDF, NOW)
+
+
+def test_labels_are_told_once(analysis):
+    labels = analysis.segmentation.labels
+    bare, again, _ = apart_module._told(analysis, NOW, labels)
+    assert again is None
+    assert bare.segmentation.labels.size == 0
+    assert apart_module._told(analysis, NOW, labels.copy())[1] is labels
+
+
+def test_an_analysis_that_fails_after_its_segmentation_leaves_no_process(monkeypatch, analysis):
+    monkeypatch.setattr(apart_module, "_n_cores", lambda: 2)
+    with contextlib.suppress(ReadError), dicom_apart() as apart:
+        process = apart._process
+        apart.read(analysis.scan)
+        apart.frame(analysis.segmentation.labels)
+        raise ReadError("measuring failed")
+    assert process.returncode is not None
 
 
 @pytest.mark.parametrize("when", ["before it is asked", "after it is asked"])

@@ -11,9 +11,9 @@ from qct.export.dicom_images import key_images, key_images_file
 from qct.export.dicom_instance import Stamp, as_file, stamp_of
 from qct.export.dicom_map import low_attenuation_file, low_attenuation_map
 from qct.export.dicom_pdf import encapsulated_pdf
-from qct.export.dicom_seg import segmentation, segmentation_file
+from qct.export.dicom_seg import Frames, segmentation, segmentation_file
 from qct.export.dicom_source import Source, read_source
-from qct.export.dicom_sr import structured_report
+from qct.export.dicom_sr import structured_report, structured_report_file
 from qct.findings import Analysis
 
 OBJECTS = ("seg", "sr", "sc", "pdf", "pm")
@@ -79,16 +79,19 @@ def make_objects(
     source: Source,
     stamp: Stamp,
     replaced: Collection[Dataset] = (),
+    frames: Frames | None = None,
 ) -> dict[str, bytes]:
-    """Do what `dicom_objects` does, with all that it needs."""
+    """Do what `dicom_objects` does, with all that it needs; `frames` as in `segmentation`."""
     made: dict[str, bytes] = {}
     if {"seg", "sr"} & set(objects):
-        seg = segmentation(analysis, source, stamp)
+        seg = segmentation(analysis, source, stamp, frames)
         with ThreadPoolExecutor(1) as pool:  # deflating leaves the interpreter to the report
             file = pool.submit(segmentation_file, seg) if "seg" in objects else None
             report = None
             if "sr" in objects:
-                report = as_file(structured_report(analysis, source, stamp, seg, tuple(replaced)))
+                report = structured_report_file(
+                    structured_report(analysis, source, stamp, seg, tuple(replaced))
+                )
             if file is not None:
                 made["seg.dcm"] = file.result()
             if report is not None:

@@ -1,7 +1,8 @@
-"""The costly DICOM objects, made in a second process while this one makes the rest.
+"""The DICOM objects, made in a second process while this one makes the rest.
 
-Segmentation and structured report keep one thread of Python busy for seconds. The second process is begun with
-the analysis: what it imports, and the headers of the source images, it reads while the regions are found.
+They keep one thread of Python busy for seconds. The second process is begun with
+the analysis: what it imports, and the headers of the source images, it reads while the regions are found; what
+follows from the labels alone it makes while they are measured.
 
 Nothing depends on it. Where it cannot be begun, fails or is killed, the objects are made in this process, and
 what is wrong with them is said there.
@@ -13,10 +14,10 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from importlib import import_module
+from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
@@ -26,14 +27,14 @@ from qct.collector import collecting_seldom
 from qct.findings import Analysis, Scan
 from qct.volume import Volume
 
-APART = ("seg", "sr", "pdf")
-"""Objects that are made apart."""
-
-DRAWN_WITH = "matplotlib.figure"
-"""What key images are drawn with, in this process: imported while the regions are found."""
-
 LOST = (OSError, EOFError, pickle.PickleError)
 """What talking to a process raises that has ended."""
+
+
+Labels = npt.NDArray[np.uint8]
+
+NO_LABELS: Labels = np.zeros((0, 0, 0), np.uint8)
+"""Stands for labels that are told by themselves."""
 
 
 class DicomApart:
@@ -43,19 +44,24 @@ class DicomApart:
         self._process = process
         self._talk = ThreadPoolExecutor(1)  # a pipe is full after 64 kB: nobody waits for it here
         self._asked: list[Future[None]] = []
+        self._framed: Labels | None = None
 
     def read(self, scan: Scan) -> None:
         """Let it read the headers of the images that a scan came from."""
-        self._ask(scan)
-        self._talk.submit(import_module, DRAWN_WITH)
+        self._ask(lambda: scan)
+
+    def frame(self, labels: Labels) -> None:
+        """Let it make the frames of the segmentation."""
+        self._framed = labels
+        self._ask(lambda: labels)
 
     def make(self, analysis: Analysis, created: dt.datetime) -> None:
-        """Let it make segmentation and structured report."""
-        self._ask((analysis, created))
+        """Let it make all but the PDF; labels that it has made frames of are not told again."""
+        self._ask(lambda: _told(analysis, created, self._framed))
 
     def wrap(self, report_pdf: bytes) -> None:
         """Let it wrap the PDF."""
-        self._ask(report_pdf)
+        self._ask(lambda: report_pdf)
 
     def made(self) -> dict[str, bytes] | None:
         """Wait for its files, by name; None if it has failed."""
@@ -75,12 +81,12 @@ class DicomApart:
             with suppress(OSError):  # what it was not told is flushed here
                 stream.close()  # type: ignore[union-attr]
 
-    def _ask(self, question: Any) -> None:
+    def _ask(self, question: Callable[[], Any]) -> None:
         self._asked.append(self._talk.submit(self._put, question))
 
-    def _put(self, question: Any) -> None:
+    def _put(self, question: Callable[[], Any]) -> None:
         assert self._process.stdin is not None
-        _put(question, self._process.stdin)
+        _put(question(), self._process.stdin)
 
     def _answer(self) -> dict[str, bytes]:
         assert self._process.stdout is not None
@@ -126,22 +132,14 @@ def usual_objects(
     OptionError, ReadError
         As `qct.export.dicom.dicom_objects`, whose bytes these are.
     """
-    from qct.export.dicom import USUAL, dicom_objects, make_objects
-    from qct.export.dicom_instance import stamp_of
-    from qct.export.dicom_source import read_first
+    from qct.export.dicom import dicom_objects
 
-    if apart is None:
-        return dicom_objects(analysis, files, created=created)
-    apart.wrap(files["report.pdf"])
-    here = [kind for kind in USUAL if kind not in APART]
-    own = make_objects(
-        analysis, files, here, read_first(analysis.scan), stamp_of(analysis, created)
-    )
-    made = apart.made()
-    if made is None:
-        made = dicom_objects(analysis, files, objects=APART, created=created)
-    both = made | own
-    return {name: both[name] for name in (f"{kind}.dcm" for kind in USUAL) if name in both}
+    if apart is not None:
+        apart.wrap(files["report.pdf"])
+        made = apart.made()
+        if made is not None:
+            return made
+    return dicom_objects(analysis, files, created=created)
 
 
 def _begun() -> "subprocess.Popen[bytes] | None":
@@ -158,6 +156,16 @@ def _n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _told(analysis: Analysis, created: dt.datetime, framed: Labels | None) -> Any:
+    """Return an analysis without labels, its labels if they are others than `framed`, and its stamp."""
+    from qct.export.dicom_instance import stamp_of
+
+    segmentation = analysis.segmentation
+    bare = replace(analysis, segmentation=replace(segmentation, labels=NO_LABELS))
+    labels = None if segmentation.labels is framed else segmentation.labels
+    return bare, labels, stamp_of(analysis, created)
 
 
 def _put(question: Any, stream: IO[bytes]) -> None:
@@ -181,21 +189,36 @@ def _unseen(
 
 def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
     """Be the second process: answer what `DicomApart` asks; end when it is gone or anything is wrong."""
-    from qct.export.dicom import make_objects
-    from qct.export.dicom_instance import stamp_of
+    from qct.export.dicom import USUAL, make_objects
+    from qct.export.dicom_seg import frames_of
     from qct.export.dicom_source import read_source
-    from qct.export.extras import optional
 
-    optional("highdicom.sr")
+    _load_early()
     source = read_source(pickle.load(questions))
-    analysis, created = pickle.load(questions)
-    stamp = stamp_of(analysis, created)
-    early = [kind for kind in APART if kind != "pdf"]
-    made = make_objects(analysis, {}, early, source, stamp)
+    frames = frames_of(pickle.load(questions), source)
+    analysis, new_labels, stamp = pickle.load(questions)
+    if new_labels is not None:
+        frames = frames_of(new_labels, source)
+    early = [kind for kind in USUAL if kind != "pdf"]
+    made = make_objects(analysis, {}, early, source, stamp, frames=frames)
     report = {"report.pdf": pickle.load(questions)}
     made |= make_objects(analysis, report, ["pdf"], source, stamp)
     pickle.dump(made, answers, pickle.HIGHEST_PROTOCOL)
     answers.flush()
+
+
+def _load_early() -> None:
+    """Load what first use would load: 1.5 s, of which .3 are tables of the standard that highdicom reads."""
+    import matplotlib.figure
+
+    from qct.export.dicom_images import run_lengths
+    from qct.export.dicom_sr import STRUCTURED_REPORT_CLASS
+    from qct.export.extras import optional
+
+    optional("highdicom.sr")
+    optional("highdicom").SOPClass("1.2", "1.2", 1, "1.2", STRUCTURED_REPORT_CLASS, 1, "SR")
+    matplotlib.figure.Figure()
+    run_lengths(np.zeros((1, 1, 3), np.uint8))
 
 
 def _main() -> None:

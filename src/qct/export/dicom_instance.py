@@ -7,6 +7,7 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
@@ -132,7 +133,7 @@ def stamp_of(analysis: Analysis, created: datetime) -> Stamp:
         "reasons": [(reason.flag.key, reason.says) for reason in analysis.verdict.reasons],
     }
     digest.update(json.dumps(told, sort_keys=True, default=str).encode())
-    digest.update(analysis.segmentation.labels.tobytes())
+    digest.update(np.ascontiguousarray(analysis.segmentation.labels).data)
     return Stamp(digest.hexdigest(), created, version)
 
 

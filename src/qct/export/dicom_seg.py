@@ -7,13 +7,12 @@ a voxel are left out. The file is deflated: bit-packed lungs shrink to a fiftiet
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from qct.boxes import box_of
@@ -38,6 +37,7 @@ from qct.export.dicom_instance import (
     reference,
     referenced_series,
 )
+from qct.export.dicom_items import as_item, set_encoded
 from qct.export.dicom_source import Source, as_stored
 from qct.findings import Analysis
 from qct.regions import AIRWAY, DENSE, LEFT_LUNG, LOBES, N_LABELS, RIGHT_LUNG, Label, Region
@@ -46,9 +46,6 @@ SEGMENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
 
 LABELS_FOR = (RIGHT_LUNG, LEFT_LUNG, *LOBES, AIRWAY)
 """Regions that become segments, in this order, if they have a voxel."""
-
-ITEM = b"\xfe\xff\x00\xe0"
-"""Begins an item of a sequence (PS3.5 7.5)."""
 
 Labels = npt.NDArray[np.uint8]
 
@@ -90,19 +87,56 @@ def tracking_uid(stamp: Stamp, key: str) -> UID:
     return stamp.uid("tracking", key)
 
 
-def segmentation(analysis: Analysis, source: Source, stamp: Stamp) -> Dataset:
-    """Make the Segmentation object of one analysis.
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What takes long in a segmentation, and is known as soon as there are labels.
+
+    Attributes
+    ----------
+    segments : tuple of Segment
+    elements : Dataset
+        The elements of the segmentation that follow from labels and source alone.
+    """
+
+    segments: tuple[Segment, ...]
+    elements: Dataset
+
+
+def frames_of(labels: Labels, source: Source) -> Frames:
+    """Make pixels and functional groups of the labels of a scan.
 
     Raises
     ------
     WriteError
         If there is nothing to write: no voxel has a label.
     """
-    labels = analysis.segmentation.labels
     by_slice = _numbers_by_slice(labels)
     segments = segments_of(by_slice)
     if not segments:
         raise WriteError("no region was found, so there is no segmentation to write")
+    elements = Dataset()
+    elements.ReferencedSeriesSequence = referenced_series(source)
+    belongs = _belonging(segments)
+    _set_frames(elements, labels, belongs, _presence(by_slice, belongs), source)
+    return Frames(segments, elements)
+
+
+def segmentation(
+    analysis: Analysis, source: Source, stamp: Stamp, frames: Frames | None = None
+) -> Dataset:
+    """Make the Segmentation object of one analysis.
+
+    Parameters
+    ----------
+    frames : Frames, optional
+        What `frames_of` made of the labels of the analysis, if that is done already.
+
+    Raises
+    ------
+    WriteError
+        As `frames_of`.
+    """
+    frames = frames or frames_of(analysis.segmentation.labels, source)
     ds = new_instance(source, stamp, "seg", SEGMENTATION_CLASS)
     ds.Modality = "SEG"
     ds.SeriesDescription = "Lung, lobe and airway segmentation (qct)"
@@ -112,11 +146,10 @@ def segmentation(analysis: Analysis, source: Source, stamp: Stamp) -> Dataset:
     ds.FrameOfReferenceUID = source.first.FrameOfReferenceUID
     ds.PositionReferenceIndicator = source.first.get("PositionReferenceIndicator")
     ds.SegmentSequence = [
-        _segment_item(number, one, analysis, stamp) for number, one in enumerate(segments, start=1)
+        _segment_item(number, one, analysis, stamp)
+        for number, one in enumerate(frames.segments, start=1)
     ]
-    ds.ReferencedSeriesSequence = referenced_series(source)
-    belongs = _belonging(segments)
-    _set_frames(ds, labels, belongs, _presence(by_slice, belongs), source)
+    ds.update(frames.elements)
     set_dimensions(ds, stamp.uid("seg", "dimensions"))
     return ds
 
@@ -176,14 +209,15 @@ def _set_frames(
 ) -> None:
     """Set pixels and functional groups; (segments, label numbers) and (segments, slices) say what is where."""
     places = Places(source)
-    bits: list[list[npt.NDArray[np.bool_]]] = [[] for _ in belongs]
+    parts: list[list[npt.NDArray[Any]]] = [[] for _ in belongs]
     box = _footprint(labels)
     for z in np.flatnonzero(has.any(axis=0)):
         plane = np.zeros(labels.shape[1:], np.uint16)
         plane[box] = _members(labels[z][box], belongs)
         stored = as_stored(plane, source.stored_axes).ravel()
         for number in np.flatnonzero(has[:, z]):
-            bits[number].append((stored & (1 << int(number))) != 0)
+            bits = (stored & (1 << int(number))) != 0
+            parts[number].append(bits if bits.size % 8 else _packed(bits))
     frames = [Frame(int(z), int(z) + 1, int(n) + 1) for n, z in np.argwhere(has)]
     rows, columns = as_stored(labels[0], source.stored_axes).shape
     ds.ImageType = ["DERIVED", "PRIMARY"]
@@ -196,7 +230,7 @@ def _set_frames(
     ds.SegmentationType = "BINARY"
     ds.SharedFunctionalGroupsSequence = [places.shared()]
     places.set_frames(ds, frames)
-    ds.PixelData = _packed([frame for of_one in bits for frame in of_one])
+    ds.PixelData = _joined([part for of_one in parts for part in of_one])
 
 
 def analysis_is_lossy(source: Source) -> bool:
@@ -248,13 +282,19 @@ def _numbers_by_slice(labels: Labels) -> npt.NDArray[np.bool_]:
     return seen
 
 
-def _packed(frames: list[npt.NDArray[np.bool_]]) -> bytes:
-    """Pack bits, lowest first; frames follow each other without a gap (PS3.5 8.1.1)."""
-    if frames[0].size % 8 == 0:
-        packed = b"".join(np.packbits(frame, bitorder="little").tobytes() for frame in frames)
-    else:
-        packed = np.packbits(np.concatenate(frames), bitorder="little").tobytes()
-    return packed + b"\0" * (len(packed) % 2)
+def _packed(bits: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    return np.packbits(bits, bitorder="little")
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> bytes:
+    """Join frames without a gap (PS3.5 8.1.1); they are packed already where each is whole bytes."""
+    is_packed = parts[0].dtype == np.uint8
+    pixels = (
+        b"".join(part.data for part in parts)
+        if is_packed
+        else _packed(np.concatenate(parts)).tobytes()
+    )
+    return pixels + b"\0" * (len(pixels) % 2)
 
 
 def set_dimensions(ds: Dataset, uid: str, *, by_segment: bool = True) -> None:
@@ -320,9 +360,8 @@ class Places:
             group = (
                 derivations[frame.z] + content(at) + positions[frame.z] + segments[frame.segment]
             )
-            items += ITEM + struct.pack("<L", len(group)) + group
-        tag = Tag("PerFrameFunctionalGroupsSequence")
-        ds[tag] = RawDataElement(tag, "SQ", len(items), bytes(items), 0, False, True)
+            items += as_item(group)
+        set_encoded(ds, "PerFrameFunctionalGroupsSequence", bytes(items))
 
     def _position(self, z: int) -> Dataset:
         position = Dataset()

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,28 +90,14 @@ def read_source(scan: Scan, folder: Path | None = None) -> Source:
     ReadError
         If the scan did not come as DICOM slices, or one of them is not found or is another image now.
     """
-    _check_slices(scan)
-    return _source(scan, scan.slices, folder)
-
-
-def read_first(scan: Scan) -> Source:
-    """Read the header of the first slice alone, for what shows no single slice; otherwise as `read_source`."""
-    _check_slices(scan)
-    return _source(scan, scan.slices[:1])
-
-
-def _check_slices(scan: Scan) -> None:
     if len(scan.slices) != scan.volume.shape[0]:
         raise ReadError(
             "the scan did not come as DICOM slices, so there is no study to attach results to",
             hint="Analyze the DICOM series itself.",
         )
-
-
-def _source(scan: Scan, slices: Sequence[SliceSource], folder: Path | None = None) -> Source:
-    found = _by_uid(folder) if folder is not None else _by_path(slices)
+    found = _by_uid(folder) if folder is not None else _by_path(scan.slices)
     headers = []
-    for one in slices:
+    for one in scan.slices:
         header = found.get(one.sop_instance_uid or "")
         if header is None:
             raise ReadError(
@@ -119,7 +105,7 @@ def _source(scan: Scan, slices: Sequence[SliceSource], folder: Path | None = Non
                 hint="Name the folder that holds the DICOM series now.",
             )
         headers.append(header)
-    return Source(tuple(headers), tuple(one.frame for one in slices), scan.stored_axes)
+    return Source(tuple(headers), tuple(one.frame for one in scan.slices), scan.stored_axes)
 
 
 def as_stored(plane: npt.NDArray[Any], stored_axes: tuple[int, int, int]) -> npt.NDArray[Any]:

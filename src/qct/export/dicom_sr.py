@@ -34,9 +34,11 @@ from qct.export.dicom_instance import (
     RESEARCH_USE,
     SERIES_NUMBERS,
     Stamp,
+    as_file,
     finish,
     join_study,
 )
+from qct.export.dicom_items import encoded_items, set_encoded
 from qct.export.dicom_source import Source
 from qct.export.dicom_sr_groups import measurement_groups
 from qct.export.extras import optional
@@ -98,6 +100,13 @@ def structured_report(
     ds.ContentSequence = whole
     _complete(ds, source, stamp, signature)
     return ds
+
+
+def structured_report_file(ds: Dataset) -> bytes:
+    """Write a structured report."""
+    content = encoded_items(ds.ContentSequence, ds.get("SpecificCharacterSet"))
+    set_encoded(ds, "ContentSequence", content)
+    return as_file(ds)
 
 
 def _parted(root: Dataset) -> tuple[Dataset, Sequence[Dataset]]:
