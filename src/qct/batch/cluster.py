@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from qct.batch.memory import n_cores
 from qct.batch.plan import Run
 from qct.batch.pool import Job, Pool
+from qct.cores import n_cores
 from qct.errors import OptionError, ReadError
 
 RETRIES = 2

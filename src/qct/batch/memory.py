@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from qct.cores import n_cores
+
 BASE_BYTES = 400 * 2**20
 """What a worker needs before it has read a scan: the interpreter and its libraries, measured."""
 
@@ -37,13 +39,6 @@ def workers_that_fit(asked: int) -> int:
         return asked
     fit = available_bytes() // need_bytes(TYPICAL_VOXELS)
     return max(1, min(n_cores(), fit))
-
-
-def n_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def resident_bytes(pid: int) -> int:

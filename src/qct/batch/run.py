@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from qct import __version__
 from qct.batch.discover import Unit, is_url
-from qct.batch.memory import RESERVE_SHARE, available_bytes, n_cores, need_bytes, workers_that_fit
+from qct.batch.memory import RESERVE_SHARE, available_bytes, need_bytes, workers_that_fit
 from qct.batch.plan import Run, is_final, make_plan, refuse_absent
 from qct.batch.pool import Job, Pool
 from qct.batch.store import is_written, upload_tables
 from qct.batch.study import MEASURE, Task
 from qct.batch.tables import write_tables
+from qct.cores import n_cores
 from qct.errors import NotReachedError, OptionError, WriteError
 from qct.options import Options
 from qct.worklist import Entry, State, Worklist

@@ -209,15 +209,12 @@ def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
 
 def _load_early() -> None:
     """Load what first use would load: 1.5 s, of which .3 are tables of the standard that highdicom reads."""
-    import matplotlib.figure
-
     from qct.export.dicom_images import run_lengths
     from qct.export.dicom_sr import STRUCTURED_REPORT_CLASS
     from qct.export.extras import optional
 
     optional("highdicom.sr")
     optional("highdicom").SOPClass("1.2", "1.2", 1, "1.2", STRUCTURED_REPORT_CLASS, 1, "SR")
-    matplotlib.figure.Figure()
     run_lengths(np.zeros((1, 1, 3), np.uint8))
 
 

@@ -5,14 +5,16 @@ table of the headline numbers. Names and numbers of the patient are not drawn; t
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import RLELossless
 
+from qct import canvas
 from qct.export.dicom_instance import RESEARCH_USE, Stamp, as_file, new_instance, reference
 from qct.export.dicom_source import Source
 from qct.export.shown import is_told
@@ -30,6 +32,15 @@ FRAME_PIXELS = 1024
 FOOT_PIXELS = 245
 """Height of the table below a picture, which begins above it."""
 
+PICTURE = (20, 61, 1004, 778)
+"""Left, top, right and bottom of the room for a picture."""
+
+SCALE_PIXELS = 90
+"""What a map leaves of that room for its colour scale, on the right."""
+
+DPI = 100
+"""Points of letters are reckoned so."""
+
 LUNG_WINDOW_HU = (-1350.0, 150.0)
 """Centre -600, width 1500: the usual lung window."""
 
@@ -38,6 +49,11 @@ OVERLAY_SHARE = 0.28
 
 BAR_MM = 50
 """Length of the scale bar."""
+
+LOW_RAMP = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
+"""Colours of little and much low attenuation on black (five stops of matplotlib's viridis, CC0)."""
+
+DIM = "#bbbbbb"
 
 FRAME_MS = 1000
 """How long a frame is shown if a viewer plays them."""
@@ -118,119 +134,156 @@ def run_lengths(frame: Picture) -> bytes:
 
 def draw_foot(analysis: Analysis) -> Picture:
     """Draw what stands below every picture, once: (FOOT_PIXELS, FRAME_PIXELS, 3) sRGB."""
-    figure = _figure()
-    _table(figure, analysis)
-    figure.text(0.02, 0.012, f"qct {analysis.software['qct']}. {RESEARCH_USE}", color="#bbbbbb")
-    return _pixels(figure)[-FOOT_PIXELS:]
+    foot = Image.new("RGB", (FRAME_PIXELS, FOOT_PIXELS))
+    _table(foot, analysis)
+    words = f"qct {analysis.software['qct']}. {RESEARCH_USE}"
+    _write(foot, (20, FOOT_PIXELS - 12), words, 10, colour=DIM)
+    return np.asarray(foot)
 
 
 def draw_view(view: View, foot: Picture) -> Picture:
     """Draw one view above its foot: (FRAME_PIXELS, FRAME_PIXELS, 3) sRGB."""
-    figure, axes = _canvas()
     low, high = LUNG_WINDOW_HU
-    grey = np.clip((view.hu.astype(np.float32) - low) / (high - low), 0, 1)
+    grey = 255 * np.clip((view.hu.astype(np.float32) - low) / (high - low), 0, 1)
     rgb = np.repeat(grey[..., None], 3, axis=2)
-    colours = _colour_table()[view.labels]
-    coloured = (view.labels > 0)[..., None]
-    rgb = np.where(coloured, (1 - OVERLAY_SHARE) * rgb + OVERLAY_SHARE * colours, rgb)
-    aspect = view.pixel_mm[0] / view.pixel_mm[1]
-    axes.imshow(rgb, interpolation="bilinear", aspect=aspect)
-    _edge(axes, SAGITTAL_LETTERS if view.plane == "sagittal" else EDGE_LETTERS[view.plane])
-    _scale_bar(axes, view.hu.shape, view.pixel_mm[1])
-    title = f"{view.name.replace('_', ' ').capitalize()}, {view.position_mm:.0f} mm"
-    return _finished(figure, title, foot)
+    coloured = view.labels > 0
+    colours = _colour_table()[view.labels[coloured]]
+    rgb[coloured] = (1 - OVERLAY_SHARE) * rgb[coloured] + OVERLAY_SHARE * colours
+    frame, place = _framed(rgb.round().astype(np.uint8), view.pixel_mm, PICTURE, foot)
+    _edge(frame, place, SAGITTAL_LETTERS if view.plane == "sagittal" else EDGE_LETTERS[view.plane])
+    _scale_bar(frame, place)
+    _title(frame, f"{view.name.replace('_', ' ').capitalize()}, {view.position_mm:.0f} mm")
+    return np.asarray(frame)
 
 
 def draw_projection(one: Projection, foot: Picture) -> Picture:
     """Draw one projection with its colour scale above its foot."""
-    figure, axes = _canvas()
-    aspect = one.pixel_mm[0] / one.pixel_mm[1]
-    image = axes.imshow(one.values, cmap="viridis", aspect=aspect, vmin=0)
-    bar = figure.colorbar(image, cax=figure.add_axes((0.90, 0.27, 0.02, 0.60)))
-    bar.ax.tick_params(colors="white", labelsize=11)
-    axes.set_position((0.02, 0.25, 0.86, 0.68))
-    _edge(axes, SAGITTAL_LETTERS if "sagittal" in one.name else EDGE_LETTERS["coronal"])
-    title = one.name.replace("_", " ").replace("laa", "LAA-") + ", percent along the line of sight"
-    return _finished(figure, title, foot)
+    steps = canvas.ramp(LOW_RAMP)
+    known = np.isfinite(one.values)
+    level = (255 * canvas.share_of_scale(np.nan_to_num(one.values))).astype(np.uint8)
+    left, top, right, bottom = PICTURE
+    room = left, top, right - SCALE_PIXELS, bottom
+    frame, place = _framed(steps[level] * known[..., None], one.pixel_mm, room, foot)
+    _colour_scale(frame, steps)
+    _edge(frame, place, SAGITTAL_LETTERS if "sagittal" in one.name else EDGE_LETTERS["coronal"])
+    what = one.name.replace("_", " ").replace("laa", "LAA-")
+    _title(frame, what + ", percent along the line of sight")
+    return np.asarray(frame)
 
 
 def _colour_table() -> npt.NDArray[np.float32]:
-    """Colour of every label number, 0 to 1."""
+    """Colour of every label number, 0 to 255."""
     table = np.zeros((N_LABELS, 3), np.float32)
     for region in (RIGHT_LUNG, LEFT_LUNG, *LOBES, AIRWAY):
-        rgb = [int(region.colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
         for label in region.labels:
-            table[int(label)] = table[int(label) + DENSE] = rgb
+            table[int(label)] = table[int(label) + DENSE] = canvas.rgb(region.colour)
     return table
 
 
-def _figure() -> Any:
-    from matplotlib.figure import Figure
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where on its frame a picture lies, and its scale."""
 
-    return Figure(figsize=(FRAME_PIXELS / 100, FRAME_PIXELS / 100), dpi=100, facecolor="black")
-
-
-def _canvas() -> tuple[Any, Any]:
-    figure = _figure()
-    axes = figure.add_axes((0.02, 0.24, 0.96, 0.70))
-    axes.set_axis_off()
-    return figure, axes
+    left: int
+    top: int
+    width: int
+    height: int
+    px_per_mm: float
 
 
-def _edge(axes: Any, letters: Sequence[str]) -> None:
+def _framed(
+    picture: Picture,
+    pixel_mm: tuple[float, float],
+    room: tuple[int, int, int, int],
+    foot: Picture,
+) -> tuple[Image.Image, _Place]:
+    """Set a picture into a frame above the foot, as large as the room allows, in its middle."""
+    left, top, right, bottom = room
+    high_mm, wide_mm = (n * mm for n, mm in zip(picture.shape[:2], pixel_mm, strict=True))
+    scale = min((right - left) / wide_mm, (bottom - top) / high_mm)
+    width, height = max(round(scale * wide_mm), 1), max(round(scale * high_mm), 1)
+    at = (left + right - width) // 2, (top + bottom - height) // 2
+    frame = Image.new("RGB", (FRAME_PIXELS, FRAME_PIXELS))
+    frame.paste(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR), at)
+    frame.paste(Image.fromarray(foot), (0, FRAME_PIXELS - FOOT_PIXELS))
+    return frame, _Place(*at, width, height, scale)
+
+
+def _write(
+    frame: Image.Image,
+    at: tuple[float, float],
+    text: str,
+    points: float,
+    *,
+    colour: str = canvas.WHITE,
+    anchor: str = "ls",
+    stands_out: bool = False,
+) -> None:
+    """Write a word; one that stands out is legible on white, too."""
+    canvas.write(
+        frame,
+        at,
+        text,
+        points=points,
+        colour=colour,
+        halo=canvas.BLACK if stands_out else "",
+        anchor=anchor,
+        dpi=DPI,
+    )
+
+
+def _title(frame: Image.Image, text: str) -> None:
+    _write(frame, (20, 36), text, 16, anchor="lm")
+
+
+def _edge(frame: Image.Image, place: _Place, letters: Sequence[str]) -> None:
     """Write which way the patient lies at the four edges of the picture."""
-    places = ((0.5, 0.985), (0.5, 0.015), (0.015, 0.5), (0.985, 0.5))
-    aligned = (("center", "top"), ("center", "bottom"), ("left", "center"), ("right", "center"))
-    for letter, (x, y), (across, up) in zip(letters, places, aligned, strict=True):
-        text = axes.text(x, y, letter, transform=axes.transAxes, fontsize=18, ha=across, va=up)
-        _stand_out(text)
+    middle_x, middle_y = place.left + place.width / 2, place.top + place.height / 2
+    right, bottom = place.left + place.width, place.top + place.height
+    places = (
+        ((middle_x, place.top + 10), "ma"),
+        ((middle_x, bottom - 10), "ms"),
+        ((place.left + 12, middle_y), "lm"),
+        ((right - 12, middle_y), "rm"),
+    )
+    for letter, (at, anchor) in zip(letters, places, strict=True):
+        _write(frame, at, letter, 18, anchor=anchor, stands_out=True)
 
 
-def _scale_bar(axes: Any, shape: tuple[int, ...], pixel_mm: float) -> None:
-    length = BAR_MM / pixel_mm
-    y, x = 0.96 * shape[0], 0.03 * shape[1]
-    axes.plot([x, x + length], [y, y], color="black", linewidth=6, solid_capstyle="butt")
-    axes.plot([x, x + length], [y, y], color="white", linewidth=3, solid_capstyle="butt")
-    _stand_out(axes.text(x + length / 2, y - 0.012 * shape[0], f"{BAR_MM} mm", ha="center"))
+def _scale_bar(frame: Image.Image, place: _Place) -> None:
+    """Draw a bar of `BAR_MM` in the lower left corner."""
+    left, y = place.left + 0.03 * place.width, place.top + 0.96 * place.height
+    right = left + BAR_MM * place.px_per_mm
+    pen = ImageDraw.Draw(frame)
+    pen.rectangle((left - 2, y - 4, right + 2, y + 4), fill="black")
+    pen.rectangle((left, y - 2, right, y + 2), fill="white")
+    above = (left + right) / 2, y - 9
+    _write(frame, above, f"{BAR_MM} mm", 10, anchor="ms", stands_out=True)
 
 
-def _stand_out(text: Any) -> None:
-    """Make white letters legible on white and on black."""
-    from matplotlib.patheffects import withStroke
-
-    text.set_color("white")
-    text.set_path_effects([withStroke(linewidth=3, foreground="black")])
-
-
-def _finished(figure: Any, title: str, foot: Picture) -> Picture:
-    """Add title and foot, and take the pixels."""
-    figure.text(0.02, 0.965, title, color="white", fontsize=16, va="center")
-    pixels = _pixels(figure)
-    pixels[-FOOT_PIXELS:] = foot
-    return pixels
+def _colour_scale(frame: Image.Image, steps: npt.NDArray[np.uint8]) -> None:
+    """Draw the scale to the right of a map: the same in every study."""
+    _, top, right, bottom = PICTURE
+    left, upper, height = right - SCALE_PIXELS + 14, top + 50, bottom - top - 100
+    frame.paste(Image.fromarray(steps[::-1, None]).resize((20, height)), (left, upper))
+    for percent in canvas.LOW_TICKS:
+        y = upper + height * (1 - float(canvas.share_of_scale(np.array(percent))))
+        _write(frame, (left + 28, y), f"{percent} %", 11, anchor="lm")
 
 
-def _pixels(figure: Any) -> Picture:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def _table(figure: Any, analysis: Analysis) -> None:
+def _table(foot: Image.Image, analysis: Analysis) -> None:
     """Write the headline numbers of lungs and lobes, with the colour of each."""
     quantities = quantities_of(analysis.options.profile)
-    columns = [0.25 + 0.175 * n for n in range(len(HEADLINE))]
+    columns = [256 + 179 * n for n in range(len(HEADLINE))]
     for x, key in zip(columns, HEADLINE, strict=True):
-        figure.text(x, 0.222, quantities[key].label, color="white", fontsize=11)
+        _write(foot, (x, 18), quantities[key].label, 11)
     for row, region in enumerate((WHOLE_LUNG, RIGHT_LUNG, LEFT_LUNG, *LOBES)):
-        y = 0.198 - 0.0215 * row
+        y = 42 + 22 * row
         if region in LOBES:
-            figure.text(0.02, y, "■", color=region.colour, fontsize=13)
-        figure.text(0.045, y, region.name, color="white", fontsize=12)
+            ImageDraw.Draw(foot).rectangle((22, y - 12, 34, y), fill=region.colour)
+        _write(foot, (46, y), region.name, 12)
         for x, key in zip(columns, HEADLINE, strict=True):
-            figure.text(x, y, _cell(analysis, region.key, key), color="white", fontsize=12)
+            _write(foot, (x, y), _cell(analysis, region.key, key), 12)
 
 
 def _cell(analysis: Analysis, region: str, quantity: str) -> str:

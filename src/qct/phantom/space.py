@@ -5,7 +5,6 @@ back, x towards the patient's left, from the carina. The reference chest is scal
 lung volume.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
+from qct.cores import n_cores
 from qct.kernels.draw import expand_slice
 
 Field = npt.NDArray[np.floating[Any]]
@@ -156,6 +156,6 @@ def _between(
 
 def every_slice(work: Callable[[int], None], n_slices: int) -> None:
     """Do something to every slice, on all cores; each slice must be its own business."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+    with ThreadPoolExecutor(n_cores()) as threads:
         for _ in threads.map(work, range(n_slices)):
             pass

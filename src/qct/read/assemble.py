@@ -1,6 +1,5 @@
 """From slices to one volume of Hounsfield units, in one pass and one allocation."""
 
-import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from qct.errors import PixelError
 from qct.findings import Progress
+from qct.kernels.compiled import n_threads
 from qct.read.decode import Stored, stored_values
 from qct.read.geometry import Grid, Turn, turn_of
 from qct.read.headers import Slice
@@ -61,7 +61,7 @@ def assemble(
     hu: HU16 = np.empty(turn.shape, np.int16)
     corners = outside_field(grid.shape[1], grid.shape[2])
     jobs = [(slices[index], place_of(hu, turn, k)) for k, index in enumerate(grid.order)]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, warnings.catch_warnings():
+    with ThreadPoolExecutor(n_threads()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # here and not in the threads: filters are shared by all
         done = pool.map(lambda job: fill(job[0], job[1], corners), jobs)
         for k, _ in enumerate(done, start=1):

@@ -1,10 +1,10 @@
 """From an `Analysis` to a `Document`: what is said, in which order. No sentence stands here."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from qct import __version__
+from qct.cores import n_cores
 from qct.errors import OptionError
 from qct.findings import Analysis
 from qct.flags import Flag
@@ -57,7 +57,8 @@ def build(analysis: Analysis, *, language: str = "en", paper: str = "a4") -> Doc
     if any(reason.flag is Flag.SINGLE_LUNG for reason in analysis.verdict.reasons):
         say = say.of_one_lung()
     drafted = drafted_statements(analysis, say)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # Pillow draws without the interpreter
+    threads = analysis.options.threads or n_cores()
+    with ThreadPoolExecutor(threads) as pool:  # Pillow draws without the interpreter
         first_page = pool.submit(page_one, analysis, drafted, say, paper)
         behind = [pool.submit(make) for make in sections(analysis, say)]
         first, shown = first_page.result()

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw
 from scipy import ndimage
 
+from qct import canvas
 from qct.findings import Histogram, Projection, Surface, View
 from qct.regions import AIRWAY, DENSE, LEFT_LUNG, LOBES, REGIONS, RIGHT_LUNG, Label, Region
-from qct.report import canvas
 from qct.report.borders import Unseen, gaps
 from qct.report.wording import Wording
 
@@ -24,9 +24,6 @@ LOW_HU = -950
 LOW_COLOUR = "#e8112d"
 LOW_RAMP = ("#fff7ec", "#fdd49e", "#fc8d59", "#d7301f", "#7f0000")
 """From light to dark, so that grey print keeps the order (after ColorBrewer's OrRd)."""
-
-LOW_TICKS = (0, 5, 20, 45, 80)
-"""Percent on the colour scale, evenly spaced on it; one scale for all reports, so that maps compare."""
 
 SEEN_FROM: Mapping[str, str] = {
     "laa950_coronal": "frontal",
@@ -144,7 +141,7 @@ def draw_projections(
     steps = canvas.ramp(LOW_RAMP)
     for panel, one in zip(panels, projections, strict=False):
         known = np.isfinite(one.values)
-        level = _share_of_scale(np.nan_to_num(one.values)) * 255
+        level = canvas.share_of_scale(np.nan_to_num(one.values)) * 255
         colours = canvas.enlarged(steps[level.astype(np.uint8)], panel.size)
         region, edge = canvas.outline_of(known, panel.size)
         page.paste(colours, panel.corner, region)
@@ -380,8 +377,8 @@ def _colour_bar(
     page.paste(Image.fromarray(steps[::-1, None]).resize((26, height)), (left, upper))
     pen = ImageDraw.Draw(page)
     pen.rectangle((left, upper, left + 26, upper + height), outline=canvas.SOFT)
-    for percent in LOW_TICKS:
-        y = upper + height * (1 - float(_share_of_scale(np.array(percent))))
+    for percent in canvas.LOW_TICKS:
+        y = upper + height * (1 - float(canvas.share_of_scale(np.array(percent))))
         pen.line((left + 26, y, left + 33, y), fill=canvas.INK, width=2)
         canvas.write(page, (left + 40, y), f"{percent} %", points=6.5, anchor="lm")
     for n, line in enumerate(lines):
@@ -401,12 +398,6 @@ def _from_outside(one: Projection) -> Projection:
         return one
     labels = None if one.labels is None else one.labels[:, ::-1]
     return replace(one, values=one.values[:, ::-1], labels=labels)
-
-
-def _share_of_scale(percent: _Array) -> _Array:
-    """Return where a share lies on the colour scale, 0 to 1; its square root, so that little is seen, too."""
-    share: _Array = np.sqrt(np.clip(percent / LOW_TICKS[-1], 0.0, 1.0))
-    return share
 
 
 # --- the histogram --------------------------------------------------------------------------------

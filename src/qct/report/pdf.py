@@ -22,8 +22,8 @@ def write_pdf(document: Document) -> bytes:
     """Return the file, PDF/A-2a where the document has a date. Its metadata has title and date, no patient."""
     import typst
 
-    resources = files("qct.report")
-    with TemporaryDirectory(prefix="qct-") as name, as_file(resources.joinpath("fonts")) as fonts:
+    fonts = as_file(files("qct").joinpath("fonts"))
+    with TemporaryDirectory(prefix="qct-") as name, fonts as font_folder:
         folder = Path(name)
         content = {
             "title": document.title,
@@ -37,11 +37,11 @@ def write_pdf(document: Document) -> bytes:
             "blocks": [_plain(block, folder) for block in document.blocks],
         }
         (folder / "document.json").write_text(json.dumps(content), "utf-8")
-        source = resources.joinpath("templates", "report.typ").read_bytes()
+        source = files("qct.report").joinpath("templates", "report.typ").read_bytes()
         (folder / "report.typ").write_bytes(source)
         made: bytes = typst.compile(
             str(folder / "report.typ"),
-            font_paths=[str(fonts)],
+            font_paths=[str(font_folder)],
             ignore_system_fonts=True,
             pdf_standards=ARCHIVE if document.dated else TAGGED,
         )

@@ -24,7 +24,7 @@ from qct.segment.body import (
     median_hu,
 )
 from qct.segment.gas import gas_pockets
-from qct.segment.morphology import Mask, box_around, dilate, dilate_once
+from qct.segment.morphology import Mask, bounding_box, box_around, dilate, dilate_once
 from qct.segment.outline import Airless, close_lung, find_airless, room_to_close
 from qct.segment.parts import Parts
 from qct.segment.sides import ISLAND_ML, LEFT, RIGHT, Sides, part_sides
@@ -227,8 +227,9 @@ def _block_labels(
         np.copyto(above[box], np.uint8(label), where=outline & free & ~(rim & aerated))
         np.copyto(above[box], np.uint8(label + DENSE), where=dense & free)
     if airway is not None:
-        wet = dilate_once(airway.lumen) & tube
-        below[wet | (tube & (below > 0))] = Label.AIRWAY
+        box = bounding_box(tube)
+        wet = dilate_once(airway.lumen[box]) | (below[box] > 0)
+        below[box][wet & tube[box]] = Label.AIRWAY
     return below, above
 
 

@@ -1,4 +1,4 @@
-"""Drawing on pixels: what the figures need of lines, outlines, words and colours. Pillow, no display."""
+"""Drawing on pixels: what figures need of lines, outlines, words, colours and scales. Pillow, no display."""
 
 import io
 from collections.abc import Sequence
@@ -19,6 +19,9 @@ SOFT = "#56636f"
 WHITE = "#ffffff"
 BLACK = "#000000"
 
+LOW_TICKS = (0, 5, 20, 45, 80)
+"""Percent on the scale of low attenuation, evenly spaced; one scale for all pictures, so that maps compare."""
+
 RIM = 6
 """Pixels around a region that its border, which is blurred, may reach into."""
 
@@ -27,13 +30,13 @@ Mask = npt.NDArray[np.bool_]
 
 @cache
 def _font_bytes(weight: str) -> bytes:
-    return files("qct.report").joinpath("fonts", f"OpenSans-{weight}.ttf").read_bytes()
+    return files("qct").joinpath("fonts", f"OpenSans-{weight}.ttf").read_bytes()
 
 
 @cache
-def font(points: float, weight: str = "Regular") -> Any:
-    """Return the report's own font, so that pictures look alike on every machine."""
-    return ImageFont.truetype(io.BytesIO(_font_bytes(weight)), round(points * DPI / 72))
+def font(points: float, weight: str = "Regular", dpi: int = DPI) -> Any:
+    """Return the package's own font, so that pictures look alike on every machine."""
+    return ImageFont.truetype(io.BytesIO(_font_bytes(weight)), round(points * dpi / 72))
 
 
 def write(
@@ -46,12 +49,13 @@ def write(
     halo: str = "",
     anchor: str = "la",
     weight: str = "Regular",
+    dpi: int = DPI,
 ) -> None:
     """Write a word; `anchor` as in Pillow, `halo` the colour of a rim that parts it from the ground."""
     ImageDraw.Draw(picture).text(
         at,
         text,
-        font=font(points, weight),
+        font=font(points, weight, dpi),
         fill=colour,
         anchor=anchor,
         stroke_width=2 if halo else 0,
@@ -119,6 +123,12 @@ def ramp(colours: Sequence[str]) -> npt.NDArray[np.uint8]:
     at = np.linspace(0, len(stops) - 1, 256)
     parts = [np.interp(at, np.arange(len(stops)), stops[:, c]) for c in range(3)]
     return np.stack(parts, axis=1).round().astype(np.uint8)
+
+
+def share_of_scale(percent: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return where percent lie on the scale of `LOW_TICKS`, 0 to 1: the square root, so that little is seen."""
+    share: npt.NDArray[Any] = np.sqrt(np.clip(percent / LOW_TICKS[-1], 0.0, 1.0))
+    return share
 
 
 def png(picture: Image.Image) -> bytes:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from qct.report.canvas import _eroded, outline_of
+from qct.canvas import _eroded, outline_of
 
 
 def whole(inside, size):
