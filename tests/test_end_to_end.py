@@ -99,8 +99,10 @@ def test_json_on_stdout_is_the_analysis_and_nothing_else(tmp_path, capsys):
     assert json.loads(told.out)["regions"] == numbers(tmp_path / "out")
 
 
-def test_dicom_objects_join_the_study_of_the_scan(tmp_path):
+def test_dicom_objects_of_the_second_process_join_the_study_of_the_scan(tmp_path, monkeypatch):
     pytest.importorskip("highdicom")
+    monkeypatch.setattr("qct.export.dicom_apart.n_cores", lambda: 2)
+    monkeypatch.setattr("qct.export.dicom.dicom_objects", None)  # what makes them in this one
     out = tmp_path / "out"
     assert main(["analyze", str(SAMPLE / "dicom"), "-o", str(out), "--quiet", "--dicom"]) == 0
     source = pydicom.dcmread(next((SAMPLE / "dicom").iterdir()), stop_before_pixels=True)

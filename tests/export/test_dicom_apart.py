@@ -32,7 +32,7 @@ def analysis(tmp_path):
 
 @pytest.fixture
 def apart(monkeypatch):
-    monkeypatch.setattr(apart_module, "_n_cores", lambda: 2)
+    monkeypatch.setattr(apart_module, "n_cores", lambda: 2)
     with dicom_apart() as apart:
         yield apart
 
@@ -75,7 +75,7 @@ def test_labels_are_told_once(analysis):
 
 
 def test_an_analysis_that_fails_after_its_segmentation_leaves_no_process(monkeypatch, analysis):
-    monkeypatch.setattr(apart_module, "_n_cores", lambda: 2)
+    monkeypatch.setattr(apart_module, "n_cores", lambda: 2)
     with contextlib.suppress(ReadError), dicom_apart() as apart:
         process = apart._process
         apart.read(analysis.scan)
@@ -95,7 +95,7 @@ def test_objects_are_made_here_if_the_second_process_dies(apart, analysis, when)
 
 
 def test_objects_are_made_here_if_no_process_can_be_begun(monkeypatch, analysis):
-    monkeypatch.setattr(apart_module, "_n_cores", lambda: 2)
+    monkeypatch.setattr(apart_module, "n_cores", lambda: 2)
     monkeypatch.setattr(sys, "executable", str(SAMPLE / "no python"))
     with dicom_apart() as nobody:
         assert nobody is None
@@ -115,13 +115,13 @@ def test_a_scan_without_slices_is_told_with_the_usual_sentence(apart, analysis):
 
 @pytest.mark.parametrize(("threads", "cores"), [(1, 2), (0, 1), (2, 1)])
 def test_one_core_has_one_process(monkeypatch, threads, cores):
-    monkeypatch.setattr(apart_module, "_n_cores", lambda: cores)
+    monkeypatch.setattr(apart_module, "n_cores", lambda: cores)
     with dicom_apart(threads) as apart:
         assert apart is None
 
 
 def test_it_ends_with_what_it_was_begun_for_even_by_ctrl_c(monkeypatch, analysis):
-    monkeypatch.setattr(apart_module, "_n_cores", lambda: 2)
+    monkeypatch.setattr(apart_module, "n_cores", lambda: 2)
     with contextlib.suppress(KeyboardInterrupt), dicom_apart() as apart:
         asked(apart, analysis)
         process = apart._process
@@ -136,7 +136,7 @@ def test_no_process_is_left_when_the_command_is_stopped(tmp_path, how):
     script = (
         "import signal, sys; from qct.cli import main; from qct.export import dicom_apart;"
         "signal.signal(signal.SIGINT, signal.default_int_handler);"  # tests run in the background ignore it
-        "dicom_apart._n_cores = lambda: 2; sys.exit(main(sys.argv[1:]))"
+        "dicom_apart.n_cores = lambda: 2; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", script, "analyze", str(SAMPLE), "--dicom", "--quiet"]
     command += ["-o", str(tmp_path / "out")]

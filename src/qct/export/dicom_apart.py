@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qct.collector import collecting_seldom
+from qct.cores import n_cores
 from qct.findings import Analysis, Scan
 from qct.volume import Volume
 
@@ -103,7 +104,7 @@ def dicom_apart(most_threads: int = 0) -> Iterator[DicomApart | None]:
     most_threads : int
         As `qct.options.Options.threads`.
     """
-    process = _begun() if most_threads != 1 and _n_cores() > 1 else None
+    process = _begun() if most_threads != 1 and n_cores() > 1 else None
     if process is None:
         yield None
         return
@@ -150,12 +151,6 @@ def _begun() -> "subprocess.Popen[bytes] | None":
         )
     except OSError:
         return None
-
-
-def _n_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _told(analysis: Analysis, created: dt.datetime, framed: Labels | None) -> Any:
