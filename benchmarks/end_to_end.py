@@ -111,7 +111,7 @@ def _measured(
 
 
 def as_installed() -> dict[str, str]:
-    """Return the environment, Python keeping bytecode: an installation has it, a checkout may be told not to."""
+    """Return the environment, with Python keeping bytecode: an installation has it."""
     return {name: told for name, told in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
