@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from benchmarks import growth, histogram, peers
 from benchmarks.captured import captured, import_all
-from benchmarks.end_to_end import run_apart
+from benchmarks.end_to_end import as_installed, run_apart
 from benchmarks.end_to_end import table as stage_table
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -76,7 +76,7 @@ def first_run(scan: Path) -> str:
     """Time `qct analyze` without any compiled code, and again with what that run has compiled."""
     walls = []
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"NUMBA_CACHE_DIR": f"{folder}/compiled"}
+        environment = as_installed() | {"NUMBA_CACHE_DIR": f"{folder}/compiled"}
         for out in ("first", "second"):
             command = [sys.executable, "-m", "qct", "analyze", str(scan), "--quiet", "-o"]
             begin = time.perf_counter()
