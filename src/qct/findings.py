@@ -167,31 +167,6 @@ class AirwayTree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vessels:
-    """The pulmonary vessels inside the lungs.
-
-    Attributes
-    ----------
-    points_mm : (N, 3) float32
-        Points on centre lines, grid millimetres (z, y, x).
-    axes : (N, 3) float32
-        Direction of the line at each point; its sign is arbitrary.
-    area_mm2 : (N,) float32
-        Cross-section at each point.
-    volume_ml : (8, A) float64
-        Volume by label number and by cross-section in classes of 1 mm²; the last holds all that is wider.
-    method : mapping
-        What they rest on, for the record: HU of blood and of the lung between the vessels, noise, blur.
-    """
-
-    points_mm: npt.NDArray[np.float32]
-    axes: npt.NDArray[np.float32]
-    area_mm2: npt.NDArray[np.float32]
-    volume_ml: npt.NDArray[np.float64]
-    method: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Segmentation:
     """Region numbers on the native grid, and how far to trust them.
 
@@ -217,9 +192,32 @@ class Segmentation:
     flags: frozenset[Flag] = frozenset()
     airways: AirwayTree | None = None
     """None where no trachea is seen, or imported labels have none."""
-    vessels: Vessels | None = None
-    """None where nobody looked for them yet."""
     volume_errors_ml: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vessels:
+    """The pulmonary vessels inside the lungs.
+
+    Attributes
+    ----------
+    points_mm : (N, 3) float32
+        Points on centre lines, grid millimetres (z, y, x).
+    axes : (N, 3) float32
+        Direction of the line at each point; its sign is arbitrary.
+    area_mm2 : (N,) float32
+        Cross-section at each point.
+    volume_ml : (8, A) float64
+        Volume by label number and by cross-section in classes of 1 mm²; the last holds all that is wider.
+    method : mapping
+        What they rest on, for the record: HU of blood and of the lung between the vessels, noise, blur.
+    """
+
+    points_mm: npt.NDArray[np.float32]
+    axes: npt.NDArray[np.float32]
+    area_mm2: npt.NDArray[np.float32]
+    volume_ml: npt.NDArray[np.float64]
+    method: Mapping[str, Any]
 
 
 # --- from measure -------------------------------------------------------------------------------

@@ -12,31 +12,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from qct import __version__
 from qct.errors import NoSuchSeriesError
-from qct.findings import (
-    Analysis,
-    Comparison,
-    Progress,
-    Scan,
-    Segmentation,
-    Vessels,
-    no_progress,
-)
+from qct.findings import Analysis, Comparison, Progress, Scan, Segmentation, no_progress
 from qct.options import EMBEDDED, Options
 from qct.order import Order
 from qct.signature import Signature, SignedStatement
 from qct.software import code_digest
-from qct.volume import Volume
 
 if TYPE_CHECKING:
     from qct.export.dicom_apart import DicomApart
+    from qct.findings import StandardError
     from qct.interpret import Outlook
     from qct.measure import Measurements
-    from qct.measure.noise import Noise
     from qct.read import Survey
     from qct.report import Document
     from qct.report.document import Drafted
@@ -99,10 +87,11 @@ def analyze(
     from qct.interpret import adjust, draft, judge, person, references, site_gate, uncertainties
     from qct.interpret import compare as trend
     from qct.kernels.compiled import limit_threads, side_by_side
-    from qct.measure import measure_airways, measure_vessels, normalised, standard_errors
+    from qct.measure import measure_airways, measure_vessels, normalised
     from qct.measure.surfaces import render
     from qct.measure.views import project, take_views
     from qct.read import completed, read_scan
+    from qct.segment.vessels import find_vessels
 
     options = options or Options()
     earlier = [saved_result(folder) for folder in priors]
@@ -117,23 +106,22 @@ def analyze(
         if apart is not None:
             apart.read(scan)
     with clock.stage("segment", "segmenting") as told:
-        segmentation = _segmented(scan, options, labels, lungs, told, vessels=True)
+        segmentation = _segmented(scan, options, labels, lungs, told)
         where = scan.volume, segmentation.labels
         if apart is not None:
             apart.frame(segmentation.labels)
     with clock.stage("measure", "measuring") as told:
-        vessels, counted, airways, (noise, calibration_hu) = side_by_side(
-            partial(_vessels, scan.volume, segmentation),
-            partial(_counted, *where, options, told),
+        vessels, density, airways = side_by_side(
+            partial(find_vessels, *where),
+            partial(_density, scan, segmentation, options, told),
             partial(
                 measure_airways,
                 scan.volume,
                 segmentation.airways,
                 slice_mm=scan.acquisition.slice_mm,
             ),
-            partial(_known_substances, *where),
         )
-        errors = standard_errors(*where, counted.histograms, noise)
+        counted, calibration_hu, errors = density
         found = {} if vessels is None else {"vessels": vessels.method}
         segmentation = replace(segmentation, method={**segmentation.method, **found})
         numbers = counted.measured + airways.measured + measure_vessels(vessels)
@@ -240,13 +228,7 @@ def segment_only(
 
 
 def _segmented(
-    scan: Scan,
-    options: Options,
-    labels: Path | None,
-    lungs: Path | None,
-    progress: Progress,
-    *,
-    vessels: bool = False,
+    scan: Scan, options: Options, labels: Path | None, lungs: Path | None, progress: Progress
 ) -> Segmentation:
     from qct.segment import segment
 
@@ -255,8 +237,7 @@ def _segmented(
 
         found = import_segmentation(labels, scan)
     else:
-        wanted = vessels and lungs is None
-        found = segment(scan.volume, options=options, vessels=wanted, progress=progress)
+        found = segment(scan.volume, options=options, progress=progress)
     if labels is not None or options.segmenter != EMBEDDED:
         from qct.segment.drawn_borders import with_completeness
 
@@ -268,37 +249,23 @@ def _segmented(
     return with_lungs(found, lungs, scan)
 
 
-def _vessels(volume: Volume, segmentation: Segmentation) -> Vessels | None:
-    """Return the vessels, or look for them in regions that others drew."""
-    from qct.segment.vessels import find_vessels
+def _density(
+    scan: Scan, segmentation: Segmentation, options: Options, progress: Progress
+) -> "tuple[Measurements, dict[str, float], tuple[StandardError, ...]]":
+    """Measure the lungs, the substances that are known, and what noise does to the numbers."""
+    from qct.measure import Extras, calibrate, measure, measure_noise, standard_errors
 
-    return segmentation.vessels or find_vessels(volume, segmentation.labels)
-
-
-def _counted(
-    volume: Volume, labels: npt.NDArray[np.uint8], options: Options, progress: Progress
-) -> "Measurements":
-    """Measure the density of every region."""
-    from qct.measure import Extras, measure
-
-    return measure(
-        volume,
-        labels,
+    where = scan.volume, segmentation.labels
+    counted = measure(
+        *where,
         profile=options.profile,
         extras=Extras(options.laa_hu, options.percentiles),
         peel_mm=options.peel_mm,
         progress=progress,
     )
-
-
-def _known_substances(
-    volume: Volume, labels: npt.NDArray[np.uint8]
-) -> "tuple[Noise | None, dict[str, float]]":
-    """Measure noise, and the HU of substances whose HU is known."""
-    from qct.measure import calibrate, measure_noise
-
-    noise = measure_noise(volume, labels)
-    return noise, calibrate(volume, labels, noise)
+    noise = measure_noise(*where)
+    errors = standard_errors(*where, counted.histograms, noise)
+    return counted, calibrate(*where, noise), errors
 
 
 def inspect(

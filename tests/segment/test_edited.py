@@ -11,7 +11,6 @@ from qct.findings import Scan, Segmentation
 from qct.flags import Flag
 from qct.regions import DENSE, Label
 from qct.segment.edited import edited, with_lungs
-from qct.segment.vessels import find_vessels
 
 
 def test_no_edit_changes_nothing():
@@ -45,11 +44,8 @@ def test_a_mask_of_one_number_is_read_from_a_file(tmp_path):
     image = SimpleITK.GetImageFromArray((labels > 0).astype(np.uint8))
     image.SetSpacing((5.0, 6.0, 5.0))
     SimpleITK.WriteImage(image, str(tmp_path / "lungs.nii.gz"))
-    drawn_in = Segmentation(labels=labels, vessels=find_vessels(grid, labels))
-    found = with_lungs(drawn_in, tmp_path / "lungs.nii.gz", scan)
+    found = with_lungs(Segmentation(labels=labels), tmp_path / "lungs.nii.gz", scan)
     np.testing.assert_array_equal(found.labels, labels)
-    assert drawn_in.vessels is not None
-    assert found.vessels is None  # they were those of other lungs
     assert Flag.LUNGS_EDITED in found.flags
     image.SetOrigin((1.7, 0, 0))
     SimpleITK.WriteImage(image, str(tmp_path / "off.nii.gz"))

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from qct.regions import Label
-from qct.segment.vessels import find_vessel_lines, find_vessels
+from qct.segment.vessels import find_vessels
 from qct.volume import Volume
 
 SIDE = 96
@@ -61,20 +61,6 @@ def test_volume_is_that_of_the_rods_whatever_blur_and_brightness(drawn, sigma, h
     found = find_vessels(image(share, sigma=sigma, hu=hu), labels_of(share.shape))
     assert found.method["blood_hu"] == pytest.approx(hu, abs=25)
     assert found.volume_ml.sum() == pytest.approx(share.sum() / 1000, rel=0.1)
-
-
-def test_lines_of_an_undivided_lung_serve_its_lobes(drawn):
-    share, _ = drawn
-    volume, lobes = image(share), labels_of(share.shape)
-    lobes[:40][lobes[:40] > 0] = Label.RIGHT_UPPER_LOBE
-    lobes[40, 40] = Label.AIRWAY
-    undivided = np.where((lobes > 0) & (lobes != Label.AIRWAY), Label.RIGHT_LUNG, lobes)
-    found = find_vessel_lines(volume, undivided.astype(np.uint8)).vessels(lobes)
-    wanted = find_vessels(volume, lobes)
-    assert (found.volume_ml[[Label.RIGHT_UPPER_LOBE, Label.RIGHT_LOWER_LOBE]] > 0).any(axis=1).all()
-    np.testing.assert_array_equal(found.volume_ml, wanted.volume_ml)
-    np.testing.assert_array_equal(found.points_mm, wanted.points_mm)
-    assert found.method == wanted.method
 
 
 def test_rods_are_sorted_by_their_cross_section(drawn):

@@ -41,7 +41,6 @@ def with_lungs(segmentation: Segmentation, file: Path, scan: Scan) -> Segmentati
             for key in (*named, *(one for one in doubts if one not in named))
         },
         flags=segmentation.flags | {Flag.LUNGS_EDITED},
-        vessels=None,
     )
 
 

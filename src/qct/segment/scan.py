@@ -1,16 +1,13 @@
 """From a volume to labels: lungs and airway first, then the lobes in each lung."""
 
 from dataclasses import replace
-from functools import partial
 
 from qct.findings import Progress, Segmentation, no_progress
-from qct.kernels.compiled import side_by_side
 from qct.options import EMBEDDED, Options
 from qct.segment.airway_names import checked_by_bronchi
 from qct.segment.airway_tree import follow_airways
 from qct.segment.lobes import divide_lobes
 from qct.segment.lungs import find_lungs
-from qct.segment.vessels import find_vessel_lines
 from qct.volume import Volume
 
 LUNGS_SHARE = 0.5
@@ -18,11 +15,7 @@ LUNGS_SHARE = 0.5
 
 
 def segment(
-    volume: Volume,
-    *,
-    options: Options | None = None,
-    vessels: bool = False,
-    progress: Progress = no_progress,
+    volume: Volume, *, options: Options | None = None, progress: Progress = no_progress
 ) -> Segmentation:
     """Find lungs, airway and lobes.
 
@@ -31,8 +24,6 @@ def segment(
     volume : Volume
     options : Options, optional
         `Options.segmenter` says who finds them.
-    vessels : bool
-        Find the vessels, too, while the lobes are found; others than the embedded segmenter never do.
     progress : callable
 
     Returns
@@ -55,14 +46,10 @@ def segment(
     followed = follow_airways(volume, lungs.labels)
     tree, labels = followed if followed else (None, lungs.labels)
     lungs = replace(lungs, labels=labels)  # those before the bronchi are let go
-    lobes, lines = side_by_side(
-        partial(
-            divide_lobes,
-            volume,
-            labels,
-            progress=lambda doing, done: progress(doing, LUNGS_SHARE + (1 - LUNGS_SHARE) * done),
-        ),
-        partial(find_vessel_lines, volume, labels) if vessels else lambda: None,
+    lobes = divide_lobes(
+        volume,
+        labels,
+        progress=lambda doing, done: progress(doing, LUNGS_SHARE + (1 - LUNGS_SHARE) * done),
     )
     found = Segmentation(
         labels=lobes.labels,
@@ -71,7 +58,6 @@ def segment(
         region_flags=lobes.region_flags,
         flags=lungs.flags | lobes.flags,
         airways=tree,
-        vessels=None if lines is None else lines.vessels(lobes.labels),
         volume_errors_ml=lobes.volume_errors_ml,
     )
     return checked_by_bronchi(found, volume)

@@ -22,9 +22,7 @@ References
    1998;20:113-125.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -141,20 +139,11 @@ SECTIONS = 101
 
 @dataclass(frozen=True)
 class _Grid:
-    """A grid of 1 mm around the lungs: its origin, and the native voxel that is nearest, along each axis."""
+    """The lungs at 1 mm; labels are 0 where there is no aerated lung."""
 
+    hu: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
     origin_mm: npt.NDArray[np.float64]
-    nearest: tuple[npt.NDArray[np.int64], ...]
-
-    def labels(self, native: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Return the labels on this grid, 0 where there is no aerated lung."""
-        cut = native
-        for axis, (at, size) in enumerate(zip(self.nearest, native.shape, strict=True)):
-            cut = cut.take(np.clip(at, 0, size - 1), axis=axis)
-        cut[cut >= Label.AIRWAY] = 0
-        for axis, (at, size) in enumerate(zip(self.nearest, native.shape, strict=True)):
-            np.moveaxis(cut, axis, 0)[(at < 0) | (at >= size)] = 0
-        return cut
 
 
 @dataclass(frozen=True)
@@ -178,37 +167,6 @@ class _Lines:
         return np.rint(self.points).astype(np.int32)
 
 
-@dataclass(frozen=True)
-class VesselLines:
-    """Centre lines in both lungs with their cross-sections: all of the vessels but what lies in which lobe."""
-
-    grid: _Grid
-    contrast: npt.NDArray[np.int16]
-    lines: _Lines
-    area_mm2: npt.NDArray[np.float64]
-    full_hu: float
-    method: Mapping[str, Any]
-
-    def vessels(self, labels: npt.NDArray[np.uint8]) -> Vessels:
-        """Sum up the vessels in every region.
-
-        Parameters
-        ----------
-        labels : (Z, Y, X) uint8
-            `qct.regions.Label` numbers, on the native grid; the same lung as the lines were found in, but it
-            may be divided into lobes.
-        """
-        lines, area_mm2 = self.lines, self.area_mm2
-        volumes = _volumes(self.grid.labels(labels), self.contrast, lines, area_mm2)
-        return Vessels(
-            points_mm=(lines.points * STEP_MM + self.grid.origin_mm).astype(np.float32),
-            axes=lines.axes,
-            area_mm2=area_mm2.astype(np.float32),
-            volume_ml=volumes / self.full_hu,
-            method=self.method,
-        )
-
-
 def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | None:
     """Find the vessels inside the lungs; None where there is no aerated lung.
 
@@ -218,30 +176,23 @@ def find_vessels(volume: Volume, labels: npt.NDArray[np.uint8]) -> Vessels | Non
     labels : (Z, Y, X) uint8
         `qct.regions.Label` numbers, by whatever segmenter. Airways and airless lung hold no vessel.
     """
-    found = find_vessel_lines(volume, labels)
-    return None if found is None else found.vessels(labels)
-
-
-def find_vessel_lines(volume: Volume, labels: npt.NDArray[np.uint8]) -> VesselLines | None:
-    """Find centre lines and cross-sections, for which the lungs need not be divided; as `find_vessels`."""
-    cut = _cut(volume, labels)
-    if cut is None:
+    grid = _cut(volume, labels)
+    if grid is None:
         return None
-    grid, hu = cut
-    inside = grid.labels(labels) > 0
-    background, noise_hu = _background(hu, inside)
+    inside = grid.labels > 0
+    background, noise_hu = _background(grid.hu, inside)
     if background is None:
         return None
-    contrast = contrast_to(hu, inside, background, BLOCK)
+    contrast = contrast_to(grid.hu, inside, background, BLOCK)
     lines = _centre_lines(contrast, inside, noise_hu)
-    background = _between(hu, inside, lines, background)
+    background = _between(grid.hu, inside, lines, background)
     lung_hu = float(np.median(background))
-    contrast = contrast_to(hu, inside, background, BLOCK)
+    contrast = contrast_to(grid.hu, inside, background, BLOCK)
     gate_hu = max(GATE_HU, GATE_OVER_NOISE * noise_hu)
     sections = cross_sections(
         contrast, lines.points, lines.axes, (BLOOD_HU - lung_hu, BLUR, REACH, gate_hu)
     )
-    blood_hu, is_own = _blood(hu, lines.voxels, sections[:, 0], lung_hu)
+    blood_hu, is_own = _blood(grid.hu, lines.voxels, sections[:, 0], lung_hu)
     blur = _fit_blur(lines, sections, blood_hu - lung_hu)
     area_mm2 = _areas(lines, sections, blood_hu - lung_hu, blur)
     kept = (sections[:, 3] >= LEAST_KNOWN) & (sections[:, 4] <= MOST_AROUND * (blood_hu - lung_hu))
@@ -255,12 +206,11 @@ def find_vessel_lines(volume: Volume, labels: npt.NDArray[np.uint8]) -> VesselLi
         area_mm2,
         STRETCH,
     )
-    return VesselLines(
-        grid=grid,
-        contrast=contrast,
-        lines=lines,
-        area_mm2=area_mm2,
-        full_hu=blood_hu - lung_hu,
+    return Vessels(
+        points_mm=(lines.points * STEP_MM + grid.origin_mm).astype(np.float32),
+        axes=lines.axes,
+        area_mm2=area_mm2.astype(np.float32),
+        volume_ml=_volumes(grid, contrast, lines, area_mm2) / (blood_hu - lung_hu),
         method={
             "blood_hu": round(blood_hu, 1),
             "blood_from": "wide vessels of this scan" if is_own else "usual value",
@@ -273,9 +223,7 @@ def find_vessel_lines(volume: Volume, labels: npt.NDArray[np.uint8]) -> VesselLi
     )
 
 
-def _cut(
-    volume: Volume, labels: npt.NDArray[np.uint8]
-) -> tuple[_Grid, npt.NDArray[np.float32]] | None:
+def _cut(volume: Volume, labels: npt.NDArray[np.uint8]) -> _Grid | None:
     """Resample the lungs to `STEP_MM`."""
     around = bounding_box(labels)
     lung = (labels[around] > 0) & (labels[around] < Label.AIRWAY)
@@ -288,7 +236,15 @@ def _cut(
     n = np.ceil((last - 1 - first) * spacing / STEP_MM).astype(int) + 2 * MARGIN + 1
     z, y, x = ((start[k] + STEP_MM * np.arange(n[k])) / spacing[k] for k in range(3))
     hu = resample_hu(volume.hu, y, x, z, -1100.0, 1000.0)
-    return _Grid(start, tuple(np.rint(at).astype(int) for at in (z, y, x))), hu
+    nearest = [np.rint(at).astype(int) for at in (z, y, x)]
+    sizes = zip(nearest, labels.shape, strict=True)
+    cut = labels
+    for axis, (at, size) in enumerate(sizes):
+        cut = cut.take(np.clip(at, 0, size - 1), axis=axis)
+    cut[cut >= Label.AIRWAY] = 0
+    for axis, (at, size) in enumerate(zip(nearest, labels.shape, strict=True)):
+        np.moveaxis(cut, axis, 0)[(at < 0) | (at >= size)] = 0
+    return _Grid(hu, cut, start)
 
 
 def _background(
@@ -443,7 +399,7 @@ def _is_long(voxels: npt.NDArray[np.int32], shape: tuple[int, ...]) -> npt.NDArr
 
 
 def _volumes(
-    labels: npt.NDArray[np.uint8],
+    grid: _Grid,
     contrast: npt.NDArray[np.int16],
     lines: _Lines,
     area_mm2: npt.NDArray[np.float64],
@@ -453,5 +409,5 @@ def _volumes(
     z, y, x = contrast.shape
     owner = paint_nearest((z, y, x), lines.voxels, radii.astype(np.float32))
     section = np.minimum(area_mm2, SECTIONS - 1).astype(np.int32)
-    sums = sum_by_owner(contrast, labels, owner, lines.voxels, section, SECTIONS)
+    sums = sum_by_owner(contrast, grid.labels, owner, lines.voxels, section, SECTIONS)
     return np.asarray(sums * (STEP_MM**3 / 1000))
