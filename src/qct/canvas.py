@@ -134,5 +134,5 @@ def share_of_scale(percent: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def png(picture: Image.Image) -> bytes:
     """Return the file; equal pictures are equal bytes."""
     stream = io.BytesIO()
-    picture.save(stream, "png", compress_level=5, dpi=(DPI, DPI))
+    picture.save(stream, "png", compress_level=3, dpi=(DPI, DPI))
     return stream.getvalue()
