@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import uniform_filter
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.ndimage import label, uniform_filter
 
 from qct.kernels.plates import follow_plates, plate_contrast
 from qct.segment.fissures import SheetPoints
@@ -181,16 +179,10 @@ def number_patches(
     height: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
     """Give the patches of chosen columns that continue each other numbers from 0; -1 elsewhere."""
-    number = np.full(height.shape, -1)
-    n_chosen = int(np.count_nonzero(chosen))
-    number[chosen] = np.arange(n_chosen)
-    links = []
-    for axis in range(2):
-        h, n = np.moveaxis(height, axis, 0), np.moveaxis(number, axis, 0)
-        c = np.moveaxis(chosen, axis, 0)
-        linked = c[:-1] & c[1:] & (np.abs(h[1:] - h[:-1]) <= JUMP_MM)
-        links.append(np.stack([n[:-1][linked], n[1:][linked]]))
-    rows, columns = np.concatenate(links, axis=1)
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n_chosen, n_chosen))
-    number[chosen] = connected_components(graph, directed=False)[1]
+    joined = np.zeros((2 * height.shape[0] - 1, 2 * height.shape[1] - 1), bool)
+    joined[::2, ::2] = chosen  # columns, and between them what links two
+    for axis, between in enumerate((joined[1::2, ::2], joined[::2, 1::2].T)):
+        h, c = np.moveaxis(height, axis, 0), np.moveaxis(chosen, axis, 0)
+        between[...] = c[:-1] & c[1:] & (np.abs(h[1:] - h[:-1]) <= JUMP_MM)
+    number: npt.NDArray[np.int64] = label(joined)[0][::2, ::2] - 1
     return number
