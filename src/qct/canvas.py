@@ -131,6 +131,18 @@ def share_of_scale(percent: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return share
 
 
+def low_colours(percent: npt.NDArray[Any], steps: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Colour low attenuation by the (256, 3) steps of its scale; what is not known as if there were none."""
+    return steps[(255 * share_of_scale(np.nan_to_num(percent))).astype(np.uint8)]
+
+
+def bar(picture: Image.Image, left: float, right: float, y: float) -> None:
+    """Draw a white bar with a black rim."""
+    pen = ImageDraw.Draw(picture)
+    pen.rectangle((left - 2, y - 4, right + 2, y + 4), fill="black")
+    pen.rectangle((left, y - 2, right, y + 2), fill="white")
+
+
 def png(picture: Image.Image) -> bytes:
     """Return the file; equal pictures are equal bytes."""
     stream = io.BytesIO()

@@ -1,8 +1,8 @@
 """The DICOM objects, made in a second process while this one makes the rest.
 
-They keep one thread of Python busy for seconds. The second process is begun with
-the analysis: what it imports, and the headers of the source images, it reads while the regions are found; what
-follows from the labels alone it makes while they are measured.
+They keep one thread of Python busy for seconds. The second process is begun with the analysis: what it needs to
+import, and the headers of the source images, it reads while the regions are found; what follows from the labels
+alone it makes while they are measured.
 
 Nothing depends on it. Where it cannot be begun, fails or is killed, the objects are made in this process, and
 what is wrong with them is said there.
@@ -30,7 +30,6 @@ from qct.volume import Volume
 
 LOST = (OSError, EOFError, pickle.PickleError)
 """What talking to a process raises that has ended."""
-
 
 Labels = npt.NDArray[np.uint8]
 
@@ -203,7 +202,7 @@ def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
 
 
 def _load_early() -> None:
-    """Load what first use would load: 1.5 s, of which .3 are tables of the standard that highdicom reads."""
+    """Load what first use would load: packages, the tables of the standard that highdicom reads, a kernel."""
     from qct.export.dicom_images import run_lengths
     from qct.export.dicom_sr import STRUCTURED_REPORT_CLASS
     from qct.export.extras import optional

@@ -160,10 +160,10 @@ def draw_projection(one: Projection, foot: Picture) -> Picture:
     """Draw one projection with its colour scale above its foot."""
     steps = canvas.ramp(LOW_RAMP)
     known = np.isfinite(one.values)
-    level = (255 * canvas.share_of_scale(np.nan_to_num(one.values))).astype(np.uint8)
+    colours = canvas.low_colours(one.values, steps) * known[..., None]
     left, top, right, bottom = PICTURE
     room = left, top, right - SCALE_PIXELS, bottom
-    frame, place = _framed(steps[level] * known[..., None], one.pixel_mm, room, foot)
+    frame, place = _framed(colours, one.pixel_mm, room, foot)
     _colour_scale(frame, steps)
     _edge(frame, place, SAGITTAL_LETTERS if "sagittal" in one.name else EDGE_LETTERS["coronal"])
     what = one.name.replace("_", " ").replace("laa", "LAA-")
@@ -254,9 +254,7 @@ def _scale_bar(frame: Image.Image, place: _Place) -> None:
     """Draw a bar of `BAR_MM` in the lower left corner."""
     left, y = place.left + 0.03 * place.width, place.top + 0.96 * place.height
     right = left + BAR_MM * place.px_per_mm
-    pen = ImageDraw.Draw(frame)
-    pen.rectangle((left - 2, y - 4, right + 2, y + 4), fill="black")
-    pen.rectangle((left, y - 2, right, y + 2), fill="white")
+    canvas.bar(frame, left, right, y)
     above = (left + right) / 2, y - 9
     _write(frame, above, f"{BAR_MM} mm", 10, anchor="ms", stands_out=True)
 

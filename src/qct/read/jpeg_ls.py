@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.read.lossless_jpeg import NotPlainError
+from qct.read.lossless_jpeg import SOS, NotPlainError, frame_header, segments
 
-SOF55, SOS = 0xF7, 0xDA
-"""Markers (ISO/IEC 14495-1 table C.1)."""
+SOF55 = 0xF7
+"""Marker of its frame header (ISO/IEC 14495-1 table C.1)."""
 
 
 def decode(frame: bytes, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
@@ -52,17 +52,17 @@ def decode(frame: bytes, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
 
 
 def _shape(frame: bytes) -> tuple[int, int] | None:
-    """Read rows and columns from the frame header; None if it is none of a plain image."""
-    place = 2
+    """Read rows and columns of an image of 9 to 16 bits; None if it is none."""
     try:
-        while frame[place + 1] not in (SOF55, SOS):
-            place += 2 + struct.unpack_from(">H", frame, place + 2)[0]
-        marker = frame[place + 1]
-        precision, rows, columns, n_components = struct.unpack_from(">BHHB", frame, place + 4)
+        for marker, segment, _ in segments(frame):
+            if marker == SOF55:
+                precision, shape = frame_header(segment)
+                return shape if precision > 8 else None
+            if marker == SOS:
+                break
     except (IndexError, struct.error):
-        return None
-    is_plain = marker == SOF55 and n_components == 1 and 8 < precision <= 16
-    return (rows, columns) if is_plain else None
+        pass
+    return None
 
 
 @cache

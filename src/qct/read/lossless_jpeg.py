@@ -5,6 +5,7 @@ decoded on every core. What it does not know, it leaves to them.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,26 +75,55 @@ def decode(frame: bytes) -> npt.NDArray[np.uint16]:
     return pixels << np.uint16(scan.point_transform) if scan.point_transform else pixels
 
 
-def _read_markers(frame: bytes) -> _Scan:
+def segments(frame: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Go through the marker segments of an image: marker, content, and where the next one begins.
+
+    Raises
+    ------
+    NotPlainError
+        If it does not begin as an image does, or something else than a marker follows a segment.
+    IndexError, struct.error
+        If it ends within a segment's head.
+    """
     if frame[:2] != bytes((0xFF, SOI)):
         raise NotPlainError
-    precision, shape, restart = 0, (0, 0), 0
-    tables: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
     place = 2
     while True:
         if frame[place] != 0xFF:
             raise NotPlainError
-        marker = frame[place + 1]
         (length,) = struct.unpack_from(">H", frame, place + 2)
-        segment = frame[place + 4 : place + 2 + length]
-        place += 2 + length
+        begin, place = place, place + 2 + length
+        yield frame[begin + 1], frame[begin + 4 : place], place
+
+
+def frame_header(segment: bytes) -> tuple[int, tuple[int, int]]:
+    """Read bits, and rows and columns, of an image of one component.
+
+    Raises
+    ------
+    NotPlainError
+        If there are more components, or no pixels.
+    struct.error
+        If it is cut short.
+    """
+    precision, rows, columns, n_components = struct.unpack_from(">BHHB", segment)
+    if n_components != 1 or not 2 <= precision <= 16 or not rows or not columns:
+        raise NotPlainError
+    return precision, (rows, columns)
+
+
+def _read_markers(frame: bytes) -> _Scan:
+    precision, shape, restart, start = 0, (0, 0), 0, 0
+    tables: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
+    for marker, segment, place in segments(frame):
         if marker == SOF3:
-            precision, shape = _frame_header(segment)
+            precision, shape = frame_header(segment)
         elif marker == DHT:
             tables |= _huffman_tables(segment)
         elif marker == DRI:
             (restart,) = struct.unpack(">H", segment)
         elif marker == SOS:
+            start = place
             break
         elif 0xC0 <= marker <= 0xCF or marker == EOI:
             raise NotPlainError
@@ -103,14 +133,7 @@ def _read_markers(frame: bytes) -> _Scan:
     if point_transform >= precision or (restart and restart % shape[1]):
         raise NotPlainError
     counts, categories = tables[table]
-    return _Scan(precision, shape, counts, categories, predictor, point_transform, restart, place)
-
-
-def _frame_header(segment: bytes) -> tuple[int, tuple[int, int]]:
-    precision, rows, columns, n_components = struct.unpack_from(">BHHB", segment)
-    if n_components != 1 or not 2 <= precision <= 16 or not rows or not columns:
-        raise NotPlainError
-    return precision, (rows, columns)
+    return _Scan(precision, shape, counts, categories, predictor, point_transform, restart, start)
 
 
 def _huffman_tables(

@@ -141,8 +141,7 @@ def draw_projections(
     steps = canvas.ramp(LOW_RAMP)
     for panel, one in zip(panels, projections, strict=False):
         known = np.isfinite(one.values)
-        level = canvas.share_of_scale(np.nan_to_num(one.values)) * 255
-        colours = canvas.enlarged(steps[level.astype(np.uint8)], panel.size)
+        colours = canvas.enlarged(canvas.low_colours(one.values, steps), panel.size)
         region, edge = canvas.outline_of(known, panel.size)
         page.paste(colours, panel.corner, region)
         if one.labels is not None:
@@ -336,9 +335,7 @@ def _scale_bar(page: Image.Image, panel: _Panel) -> None:
     """Draw a bar of `BAR_MM` in the lower left corner."""
     left, y = panel.left + 20, panel.top + panel.height - 20
     right = left + BAR_MM * panel.px_per_mm
-    pen = ImageDraw.Draw(page)
-    pen.rectangle((left - 2, y - 4, right + 2, y + 4), fill="black")
-    pen.rectangle((left, y - 2, right, y + 2), fill="white")
+    canvas.bar(page, left, right, y)
     canvas.write(
         page,
         ((left + right) / 2, y - 8),
