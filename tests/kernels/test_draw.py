@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 from tests.kernels import reference_draw as reference
 
 from qct.kernels.draw import (
@@ -14,6 +15,8 @@ from qct.kernels.draw import (
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+drawn_radius, thin_share = njit(drawn_radius), njit(thin_share)
 
 
 def scene(seed):

@@ -1,9 +1,12 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 from tests.kernels import reference_sorting as reference
 
 from qct.kernels.sorting import sort_first
+
+sort_first = njit(sort_first)
 
 
 @settings(max_examples=20)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 from scipy.stats import ncx2
 from tests.kernels import reference_tubes as reference
 
@@ -10,6 +11,8 @@ from qct.measure.airways import disc_table
 
 STEP_MM = 0.2
 DISTANCE = np.arange(0, 9, STEP_MM)
+
+read_disc = njit(read_disc)
 
 
 def disc(distance, radius):

@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numba import njit
 from tests.kernels import reference_wavefront as reference
 
 from qct.kernels.wavefront import (
@@ -24,6 +25,8 @@ SPACING = np.array([1.0, 1.0, 1.0])
 RAYS = ray_offsets(4.0, (1.0, 1.0, 1.0))
 ANYWHERE = np.array([-600.0, 100, 0, 1e9, 1e9, 1e9, 100, 4])
 """Rules by which a front enters all that is dark."""
+
+is_walled, part_front, without_spurs = map(njit, (is_walled, part_front, without_spurs))
 
 
 @given(hu=hnp.arrays(np.int16, GRIDS))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, inner, kernel
 
 NOT_LUNG = -32768
 """Contrast of a voxel that does not count."""
@@ -85,13 +85,13 @@ def _block_background(
                 background[k, j, i, 1] = spread
 
 
-@kernel
+@inner
 def _bin_of(hu: float) -> int:
     """Return the bin of 1 HU that a value falls into."""
     return min(max(math.floor(hu) - LOWEST_HU, 0), N_BINS - 1)
 
 
-@kernel
+@inner
 def _mode(counts: npt.NDArray[np.int64], n: int) -> tuple[float, float]:
     """Shift the median of `n` counted values to their mode; also return the deviation of those below it."""
     middle = 0
@@ -192,7 +192,7 @@ def _block_means(
                     means[k, j, i] = _trimmed_mean(counts, n, int(trim * n)) + LOWEST_HU + 0.5
 
 
-@kernel
+@inner
 def _trimmed_mean(counts: npt.NDArray[np.int64], n: int, cut: int) -> float:
     """Average `n` counted values but the `cut` lowest and the `cut` highest."""
     total, below = 0, 0

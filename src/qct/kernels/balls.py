@@ -8,7 +8,7 @@ they are widened, the widest first, so that a ball needs no more shifts than its
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, inner, kernel
 
 WORD = 64
 """Voxels in a word."""
@@ -110,7 +110,7 @@ def _put_rows(
             _widen(into, n_words)
 
 
-@kernel
+@inner
 def _widen(words: npt.NDArray[np.uint64], n_words: int) -> None:
     """Set the bits beside those that are set, in rows of so many words, in place."""
     one, last = np.uint64(1), np.uint64(63)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import kernel
+from qct.kernels.compiled import inner, kernel
 
 
-@kernel
+@inner
 def box_of(
     segment: npt.NDArray[np.float64], reach: float, spacing: npt.NDArray[np.float64], shape: Any
 ) -> tuple[int, int, int, int, int, int]:
@@ -39,7 +39,7 @@ def box_of(
     return bounds[0], bounds[1], bounds[2], bounds[3], bounds[4], bounds[5]
 
 
-@kernel
+@inner
 def depth_in_capsule(
     segment: npt.NDArray[np.float64], z: float, y: float, x: float
 ) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def depth_in_capsule(
     return radius - math.sqrt(dz * dz + dy * dy + dx * dx), radius
 
 
-@kernel
+@inner
 def thin_share(radius: float, soft: float) -> float:
     """Return the share of a capsule's middle: one that is thinner than the edge is drawn weaker, not narrower.
 
@@ -84,7 +84,7 @@ def thin_share(radius: float, soft: float) -> float:
     return 3.0 * soft * radius * radius / (radius + soft / 2) ** 3
 
 
-@kernel
+@inner
 def drawn_radius(radius: float, soft: float) -> float:
     """Return the radius of the profile whose area, times `thin_share`, is that of a disc.
 
@@ -186,7 +186,7 @@ def mark_capsules(
                         marks[z, y, x] = numbers[k]
 
 
-@kernel
+@inner
 def radius_scale(
     rough: npt.NDArray[np.float32], z: float, y: float, x: float, radius: float
 ) -> float:
@@ -200,7 +200,7 @@ def radius_scale(
     return 1.0 + 0.5 * min(1.0, max(-1.0, value))
 
 
-@kernel
+@inner
 def touches(
     state: npt.NDArray[np.uint8],
     ball: npt.NDArray[np.float64],

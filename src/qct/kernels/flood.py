@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import kernel
+from qct.kernels.compiled import inner, kernel
 
 
-@kernel
+@inner
 def _filled(n: int, value: int) -> npt.NDArray[np.int64]:
     """Return n times the value."""
     values = np.empty(n, np.int64)
@@ -17,7 +17,7 @@ def _filled(n: int, value: int) -> npt.NDArray[np.int64]:
     return values
 
 
-@kernel
+@inner
 def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return an array twice as long that begins with the values; zeros follow."""
     longer = np.zeros(2 * values.size, np.int64)
@@ -164,7 +164,7 @@ def flood_markers(
     return basins[inner]
 
 
-@kernel
+@inner
 def _is_amid(basins: npt.NDArray[np.uint8], flat: int, slice_: int, row: int) -> bool:
     """Tell whether all six neighbours of a voxel are wet, so that nothing can be wetted from it."""
     along_z = basins[flat - slice_] and basins[flat + slice_]
@@ -211,7 +211,7 @@ def _flood_markers(
                 _queue(behind, heads, tails, joins, beside)
 
 
-@kernel
+@inner
 def _queue(
     behind: npt.NDArray[np.int32],
     heads: npt.NDArray[np.int64],

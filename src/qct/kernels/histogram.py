@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel, n_threads, read_only
+from qct.kernels.compiled import in_parts, inner, kernel, n_threads, read_only
 
 RUN = 8
 """Labels in a word."""
@@ -32,7 +32,7 @@ def _as_words(
     return labels, labels.view(np.uint64)
 
 
-@kernel
+@inner
 def _is_blank(words: npt.NDArray[np.uint64], begin: int, end: int) -> bool:
     """Tell whether the words hold background only."""
     seen = np.uint64(0)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import kernel
+from qct.kernels.compiled import inner, kernel
 
 LOOK_BITS = 12
 """Bits looked up at once; most differences with their code words are shorter."""
@@ -223,7 +223,7 @@ def unpack_runs(data: npt.NDArray[np.uint8], n_bytes: int) -> tuple[npt.NDArray[
     return unpacked, n
 
 
-@kernel
+@inner
 def _pack_plain(
     row: npt.NDArray[np.uint8], begin: int, end: int, packed: npt.NDArray[np.uint8], n: int
 ) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, inner, kernel
 from qct.kernels.sorting import sort_first
 
 _NO_CONTRAST = 1e9
@@ -166,7 +166,7 @@ def plate_contrast(
     return contrast
 
 
-@kernel
+@inner
 def _add(values: npt.NDArray[Any], firsts: npt.NDArray[np.int64], total: npt.NDArray[Any]) -> None:
     """Add what begins at some places; four at once, without a branch, so that it runs in vector lanes."""
     n, rest = total.size, firsts.size % 4
@@ -231,7 +231,7 @@ def _plate_contrast(
                 found[i] = smaller if (smaller > found[i]) & (total[i] < _NO_CONTRAST) else found[i]
 
 
-@kernel
+@inner
 def _step_path(
     before: npt.NDArray[np.float32],
     cost: npt.NDArray[np.float32],

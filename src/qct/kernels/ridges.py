@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, inner, kernel
 
 WITHIN = 0.75
 """The top of the cross-section lies in the voxel if no coordinate is farther from its middle than this."""
@@ -105,7 +105,7 @@ def _find_ridges(
                 ridges[p, 3 + d] = v[d, first]
 
 
-@kernel
+@inner
 def _is_top(image: npt.NDArray[np.int16], at: tuple[int, int, int]) -> bool:
     """Tell whether a voxel is no lower than both its neighbours along an axis; on a line it is along two."""
     z, y, x = at
@@ -117,7 +117,7 @@ def _is_top(image: npt.NDArray[np.int16], at: tuple[int, int, int]) -> bool:
     )
 
 
-@kernel
+@inner
 def _diagonalise(m: npt.NDArray[np.float64], v: npt.NDArray[np.float64]) -> None:
     """Turn a symmetric 3x3 matrix into diagonal form by Jacobi's rotations; columns of `v` are the axes."""
     for i in range(3):
@@ -143,7 +143,7 @@ def _diagonalise(m: npt.NDArray[np.float64], v: npt.NDArray[np.float64]) -> None
                     v[k, p], v[k, q] = c * a - s * b, s * a + c * b
 
 
-@kernel
+@inner
 def _expand(
     image: npt.NDArray[np.int16],
     taps: npt.NDArray[np.float64],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import kernel
+from qct.kernels.compiled import inner, kernel
 
 AT_ONCE = 1 << 18
 """Voxels that are looked at together: what is made of them on the way stays in the cache."""
@@ -51,7 +51,7 @@ def find_runs(values: npt.NDArray[np.uint8], bits: int = 255) -> tuple[Ends, npt
     return (first, end), value
 
 
-@kernel
+@inner
 def _root(joined_to: npt.NDArray[np.int32], run: int) -> int:
     """Return the first run of the part that a run belongs to so far; shorten the way there."""
     while joined_to[run] != run:

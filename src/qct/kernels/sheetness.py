@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, inner, kernel
 
 _ORDERS = np.array([(0, 0, 0), (2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 1, 0), (1, 0, 1), (0, 1, 1)])
 """Derivatives along z, y and x of the smoothed image and its Hessian."""
@@ -18,7 +18,7 @@ NORMAL_SCALE = 127
 """Normals are kept as int8: a component of 1 is stored as this number (error below 0.4 degrees)."""
 
 
-@kernel
+@inner
 def _correlate_rows(
     plane: npt.NDArray[np.float32], taps: npt.NDArray[np.float32], out: npt.NDArray[np.float32]
 ) -> None:
@@ -35,7 +35,7 @@ def _correlate_rows(
                 out[y, x] += tap * plane[source, x]
 
 
-@kernel
+@inner
 def _correlate_columns(
     plane: npt.NDArray[np.float32], taps: npt.NDArray[np.float32], out: npt.NDArray[np.float32]
 ) -> None:
@@ -54,7 +54,7 @@ def _correlate_columns(
                 out[y, x] += tap * row[x + t]
 
 
-@kernel
+@inner
 def _span(plane: npt.NDArray[np.bool_], room: int) -> tuple[int, int, int, int]:
     """Return the rows (from, to) and columns (from, to) of what is set, with room around; zeros for nothing."""
     ny, nx = plane.shape
@@ -69,7 +69,7 @@ def _span(plane: npt.NDArray[np.bool_], room: int) -> tuple[int, int, int, int]:
     return max(top - room, 0), min(bottom + room, ny), max(left - room, 0), min(right + room, nx)
 
 
-@kernel
+@inner
 def _is_beyond(a: float, b: float, c: float, d: float, e: float, f: float, least: float) -> bool:
     """Tell if all eigenvalues of [[a, d, e], [d, b, f], [e, f, c]] exceed `least` (Sylvester's criterion)."""
     a, b, c = a - least, b - least, c - least
@@ -78,7 +78,7 @@ def _is_beyond(a: float, b: float, c: float, d: float, e: float, f: float, least
     return a > 0 and of_two > 0 and of_three > 0
 
 
-@kernel
+@inner
 def _eigenvalues(
     a: float, b: float, c: float, d: float, e: float, f: float
 ) -> tuple[float, float, float]:
@@ -96,7 +96,7 @@ def _eigenvalues(
     return first, 3 * mean - first - last, last
 
 
-@kernel
+@inner
 def _eigenvector(
     a: float, b: float, c: float, d: float, e: float, f: float
 ) -> tuple[float, float, float]:

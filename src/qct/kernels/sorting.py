@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import kernel
+from qct.kernels.compiled import inner
 
 
-@kernel
+@inner
 def sort_first(values: npt.NDArray[np.float64], n: int) -> None:
     """Sort the first n of some values, in place."""
     for i in range(1, n):

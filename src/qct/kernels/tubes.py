@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel, read_only
+from qct.kernels.compiled import in_parts, inner, kernel, read_only
 
 PER_UNIT = 10.0
 """Rows and columns of a disc table per unit of the blur's standard deviation."""
@@ -147,7 +147,7 @@ def find_edges(
     return edges
 
 
-@kernel
+@inner
 def read_disc(table: npt.NDArray[np.float64], distance: float, radius: float) -> Any:
     """Read the share of a blurred disc at some distance from its middle; both in standard deviations."""
     row = min(radius * PER_UNIT, table.shape[0] - 1.0)
@@ -160,7 +160,7 @@ def read_disc(table: npt.NDArray[np.float64], distance: float, radius: float) ->
     )
 
 
-@kernel
+@inner
 def _misfit(
     line: npt.NDArray[np.float32],
     table: npt.NDArray[np.float64],

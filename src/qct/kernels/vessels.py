@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.background import NOT_LUNG
-from qct.kernels.compiled import in_parts, kernel
+from qct.kernels.compiled import in_parts, inner, kernel
 from qct.kernels.sorting import sort_first
 
 SPOKES = 16
@@ -113,7 +113,7 @@ def _cross_sections(
         sections[p, 2], sections[p, 3], sections[p, 4] = r, known / SPOKES, value
 
 
-@kernel
+@inner
 def _mean_of_pairs(ring: npt.NDArray[np.float64], gate: float) -> tuple[float, int]:
     """Return the mean over a ring, the lower of opposite values counting if they differ by more than the gate.
 
@@ -137,7 +137,7 @@ def _mean_of_pairs(ring: npt.NDArray[np.float64], gate: float) -> tuple[float, i
     return total / max(pairs, 1), known
 
 
-@kernel
+@inner
 def _across(z: float, y: float, x: float, u: Any, w: Any) -> None:
     """Fill two unit vectors at right angles to one and to each other."""
     if abs(z) <= abs(y) and abs(z) <= abs(x):
@@ -152,7 +152,7 @@ def _across(z: float, y: float, x: float, u: Any, w: Any) -> None:
     w[0], w[1], w[2] = y * u[2] - x * u[1], x * u[0] - z * u[2], z * u[1] - y * u[0]
 
 
-@kernel
+@inner
 def _read(contrast: npt.NDArray[np.int16], z: float, y: float, x: float) -> float:
     """Read linearly between voxels; `NOT_LUNG` where the nearest is none, whose neighbours count as 0."""
     nz, ny, nx = contrast.shape
@@ -262,7 +262,7 @@ def _lower_quartile_along(
         quartiles[p] = found[(n - 1) // 4]
 
 
-@kernel
+@inner
 def _is_along(
     points: npt.NDArray[np.float32],
     axes: npt.NDArray[np.float32],
@@ -331,7 +331,7 @@ def _paint_nearest(
                         owner[z, y, x] = p + 1
 
 
-@kernel
+@inner
 def _from_rim(
     points: npt.NDArray[np.int32], radii: npt.NDArray[np.float32], p: int, at: tuple[int, int, int]
 ) -> float:
@@ -412,7 +412,7 @@ def _sum_by_owner(
                 sums[z, labels[z, y, x], section[p]] += contrast[mz, my, mx]
 
 
-@kernel
+@inner
 def _at_rim(contrast: npt.NDArray[np.int16], z: int, y: int, x: int) -> bool:
     """Tell whether a voxel is off the grid, `NOT_LUNG`, or beside one that is (off the grid is none)."""
     nz, ny, nx = contrast.shape

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qct.kernels.compiled import in_parts, kernel, read_only
+from qct.kernels.compiled import in_parts, inner, kernel, read_only
 
 FREE, TAKEN, AHEAD, REFUSED, SEEN = 0, 1, 2, 3, 4
 """States of a voxel: may be entered; belongs to a branch; stands in the newest layer; lacks walls.
@@ -56,7 +56,7 @@ def _smooth_slices(
                 smooth[z, y, x] = (sums[x] + 2 * sums[x + 1] + sums[x + 2]) >> 4
 
 
-@kernel
+@inner
 def is_walled(
     hu: npt.NDArray[np.int16],
     at: tuple[int, int, int],
@@ -103,7 +103,7 @@ def is_walled(
     return n_met >= least
 
 
-@kernel
+@inner
 def part_front(
     front: npt.NDArray[np.int64],
     state: npt.NDArray[np.uint8],
@@ -166,7 +166,7 @@ def part_front(
     return part_of
 
 
-@kernel
+@inner
 def without_spurs(part: npt.NDArray[np.int64]) -> int:
     """Leave out (0) parts of one voxel or under a fifth of the largest, and number the others anew.
 
@@ -198,7 +198,7 @@ def without_spurs(part: npt.NDArray[np.int64]) -> int:
     return n_parts
 
 
-@kernel
+@inner
 def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return an array twice as long that begins with the values; zeros follow."""
     longer = np.zeros(2 * values.size, np.int64)
