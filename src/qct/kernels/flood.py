@@ -9,15 +9,6 @@ from qct.kernels.compiled import inner, kernel
 
 
 @inner
-def _filled(n: int, value: int) -> npt.NDArray[np.int64]:
-    """Return n times the value."""
-    values = np.empty(n, np.int64)
-    for i in range(n):
-        values[i] = value
-    return values
-
-
-@inner
 def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return an array twice as long that begins with the values; zeros follow."""
     longer = np.zeros(2 * values.size, np.int64)
@@ -26,7 +17,6 @@ def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return longer
 
 
-@kernel("(int16[:, :, ::1], UniTuple(int64, 3), int64, int64, int64)")
 def flood_in_order(
     hu: npt.NDArray[np.int16],
     seed: tuple[int, int, int],
@@ -62,18 +52,51 @@ def flood_in_order(
     -----
     Neighbours are the six that share a face. Voxels of one level are taken first in, first out.
     """
+    seen = np.zeros(hu.shape, np.uint8)
+    lists = np.full((2, highest_hu - lowest_hu + 1), -1, np.int64)
+    wet = np.empty((2, most_voxels), np.int64)
+    levels = np.empty(most_voxels, np.int32)
+    n_wet = _flood_in_order(hu, seed, lowest_hu, lists, seen, wet, levels)
+    return wet[0, :n_wet], levels[:n_wet], wet[1, :n_wet]
+
+
+@kernel(
+    "(int16[:, :, ::1], UniTuple(int64, 3), int64, int64[:, ::1], uint8[:, :, ::1], int64[:, ::1], int32[::1])"
+)
+def _flood_in_order(
+    hu: npt.NDArray[np.int16],
+    seed: tuple[int, int, int],
+    lowest_hu: int,
+    lists: npt.NDArray[np.int64],
+    seen: npt.NDArray[np.uint8],
+    wet: npt.NDArray[np.int64],
+    levels: npt.NDArray[np.int32],
+) -> int:
+    """Do what `flood_in_order` says; return how many voxels are wet.
+
+    Letters: L levels; M most voxels.
+
+    Parameters
+    ----------
+    lists : (2, L) int64
+        -1; first and last entry of the list of every level.
+    seen : (Z, Y, X) uint8
+        0.
+    wet : (2, M) int64
+        Room for voxels and parents.
+    levels : (M,) int32
+        Room for their levels.
+    """
     nz, ny, nx = hu.shape
-    n_levels = highest_hu - lowest_hu + 1
-    seen = np.zeros((nz, ny, nx), np.uint8)
-    heads = _filled(n_levels, -1)
-    tails = _filled(n_levels, -1)
+    heads, tails = lists[0], lists[1]
+    voxels, parents = wet[0], wet[1]
+    n_levels, most_voxels = heads.size, levels.size
     room = 1024
     place = np.zeros(room, np.int64)
-    behind = _filled(room, -1)
-    came_from = _filled(room, -1)
-    voxels = np.zeros(most_voxels, np.int64)
-    levels = np.zeros(most_voxels, np.int32)
-    parents = _filled(most_voxels, -1)
+    behind = np.zeros(room, np.int64)
+    came_from = np.zeros(room, np.int64)
+    came_from[0] = -1
+    behind[0] = -1
     n_wet = 0
 
     level = min(max(int(hu[seed[0], seed[1], seed[2]]) - lowest_hu, 0), n_levels - 1)
@@ -125,7 +148,7 @@ def flood_in_order(
                 behind[tails[joins]] = n_queued
             tails[joins] = n_queued
             n_queued += 1
-    return voxels[:n_wet], levels[:n_wet], parents[:n_wet]
+    return n_wet
 
 
 def flood_markers(
@@ -154,14 +177,15 @@ def flood_markers(
     A watershed by flooding (Meyer F. Topographic distance and watershed lines. Signal Process
     1994;38:113-125) with one queue per HU, first in, first out. Neighbours share a face.
     """
-    inner = (slice(1, -1),) * 3
+    within = (slice(1, -1),) * 3
     walled = np.full([n + 2 for n in hu.shape], np.iinfo(np.int16).max, np.int16)
     basins = np.zeros(walled.shape, np.uint8)
-    walled[inner], basins[inner] = hu, markers
+    walled[within], basins[within] = hu, markers
     _, ny, nx = walled.shape
     flat = walled.reshape(-1), basins.reshape(-1)
-    _flood_markers(*flat, (ny * nx, nx), lowest_hu, highest_hu)
-    return basins[inner]
+    lists = np.full((2, highest_hu - lowest_hu + 1), -1, np.int64)
+    _flood_markers(*flat, (ny * nx, nx), lowest_hu, lists, np.empty(walled.size, np.int32))
+    return basins[within]
 
 
 @inner
@@ -172,23 +196,22 @@ def _is_amid(basins: npt.NDArray[np.uint8], flat: int, slice_: int, row: int) ->
     return bool(along_z and along_y and basins[flat - 1] and basins[flat + 1])
 
 
-@kernel("(int16[::1], uint8[::1], UniTuple(int64, 2), int64, int64)")
+@kernel("(int16[::1], uint8[::1], UniTuple(int64, 2), int64, int64[:, ::1], int32[::1])")
 def _flood_markers(
     hu: npt.NDArray[np.int16],
     basins: npt.NDArray[np.uint8],
     sizes: tuple[int, int],
     lowest_hu: int,
-    highest_hu: int,
+    lists: npt.NDArray[np.int64],
+    behind: npt.NDArray[np.int32],
 ) -> None:
     """Flood a grid whose outermost voxels are dry and no markers; `sizes` are voxels of a slice and a row.
 
-    `basins` holds the markers before.
+    `basins` holds the markers before; `lists` is as in `_flood_in_order`; `behind` is room for every voxel.
     """
     slice_, row = sizes
-    n_levels = highest_hu - lowest_hu + 1
-    behind = np.empty(hu.size, np.int32)
-    heads = _filled(n_levels, -1)
-    tails = _filled(n_levels, -1)
+    heads, tails = lists[0], lists[1]
+    n_levels = heads.size
     for flat in range(hu.size):
         if basins[flat] == 0 or _is_amid(basins, flat, slice_, row):
             continue

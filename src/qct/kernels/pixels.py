@@ -20,9 +20,6 @@ LONGEST_CODE = 16
 """Longest Huffman code word (ISO/IEC 10918-1 annex C)."""
 
 
-@kernel(
-    '(Array(uint8, 1, "C", True), int64[::1], int64[::1], UniTuple(int64, 2), UniTuple(int64, 3))'
-)
 def decode_lossless_jpeg(
     data: npt.NDArray[np.uint8],
     code_counts: npt.NDArray[np.int64],
@@ -59,9 +56,21 @@ def decode_lossless_jpeg(
     The sum of code counts is N. Predictions and differences add modulo 2**16 (H.1.2.1). Rows after a
     restart are predicted like the first row; an interval is a whole number of rows (H.1.1).
     """
-    n_rows, n_columns = shape
+    pixels = np.zeros(shape, np.uint16)
+    return pixels, _decode_lossless_jpeg(data, code_counts, categories, scan, pixels)
+
+
+@kernel('(Array(uint8, 1, "C", True), int64[::1], int64[::1], UniTuple(int64, 3), uint16[:, ::1])')
+def _decode_lossless_jpeg(
+    data: npt.NDArray[np.uint8],
+    code_counts: npt.NDArray[np.int64],
+    categories: npt.NDArray[np.int64],
+    scan: tuple[int, int, int],
+    pixels: npt.NDArray[np.uint16],
+) -> Any:
+    """Do what `decode_lossless_jpeg` says, into `pixels`; return how many were decoded."""
+    n_rows, n_columns = pixels.shape
     predictor, first, interval = scan
-    pixels = np.zeros((n_rows, n_columns), np.uint16)
     above = np.zeros(n_columns, np.int64)  # the row before, as whole numbers with a sign
 
     # Canonical codes (annex C): of every length the largest code plus one, shifted to the left end of
@@ -145,7 +154,7 @@ def decode_lossless_jpeg(
                 while word >= limits[length]:
                     length += 1
                 if length > LONGEST_CODE:
-                    return pixels, y * n_columns + x
+                    return y * n_columns + x
                 category = int(categories[shifts[length] + (word >> (LONGEST_CODE - length))])
                 n_held -= length
                 if category == 0 or category >= 16:
@@ -156,7 +165,7 @@ def decode_lossless_jpeg(
                     if difference < 1 << (category - 1):
                         difference += 1 - (1 << category)
             if n_held < n_invented:
-                return pixels, y * n_columns + x
+                return y * n_columns + x
 
             b = above[x]
             if y == top:
@@ -180,7 +189,7 @@ def decode_lossless_jpeg(
             a, c = (predicted + difference) & 0xFFFF, b
             above[x] = a
             pixels[y, x] = a
-    return pixels, n_rows * n_columns
+    return n_rows * n_columns
 
 
 @kernel('(Array(uint8, 1, "C", True), int64)')

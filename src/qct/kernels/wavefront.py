@@ -207,9 +207,6 @@ def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return longer
 
 
-@kernel(
-    "(int16[:, :, ::1], uint8[:, :, ::1], int64[::1], float64[::1], int64[:, :, ::1], float64[::1])"
-)
 def walk_branch(
     hu: npt.NDArray[np.int16],
     state: npt.NDArray[np.uint8],
@@ -257,26 +254,42 @@ def walk_branch(
     Voxels with less than -1200 HU hold no measurement and are never entered. A layer of 251 tenths of a
     millimetre or more would have no state for its voxels: no voxel of a CT is so large.
     """
+    _, ny, nx = hu.shape
+    steps_to = np.indices((3, 3, 3)).reshape(3, -1) - 1
+    squared = ((steps_to * spacing_mm[:, None]) ** 2).sum(axis=0)
+    lengths = np.rint(TENTHS * np.sqrt(squared)).astype(np.int64).reshape(3, 3, 3)
+    n_near = min(int(rules[7]), rays.shape[1])
+    # the wall of a wide lumen is met first from the far end
+    steps = np.ascontiguousarray((rays @ np.array([ny * nx, nx, 1], np.int64))[:, ::-1])
+    near = np.ascontiguousarray(rays[:, n_near - 1]), np.ascontiguousarray(steps[:, -n_near:])
+    far = np.ascontiguousarray(rays[:, -1]), steps
+    voxels, layer, parts, outcome = _walk(hu, state, seeds, lengths, *near, *far, rules)
+    part = np.zeros(voxels.size, np.int64)
+    if outcome == SPLIT:
+        part[-parts.size :] = parts
+    return voxels.copy(), layer.copy(), part, outcome
+
+
+@kernel(
+    "(int16[:, :, ::1], uint8[:, :, ::1], int64[::1], int64[:, :, ::1], int64[:, ::1], int64[:, ::1], "
+    "int64[:, ::1], int64[:, ::1], float64[::1])"
+)
+def _walk(
+    hu: npt.NDArray[np.int16],
+    state: npt.NDArray[np.uint8],
+    seeds: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int64],
+    ends_near: npt.NDArray[np.int64],
+    steps_near: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    steps: npt.NDArray[np.int64],
+    rules: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], int]:
+    """Do what `walk_branch` says; `lengths` are those of the ways to the 27 neighbours, in tenths of a mm.
+
+    The parts returned are those of the last layer alone.
+    """
     nz, ny, nx = hu.shape
-    lengths = np.zeros((3, 3, 3), np.int64)
-    for dz in range(3):
-        for dy in range(3):
-            for dx in range(3):
-                squared = (
-                    ((dz - 1) * spacing_mm[0]) ** 2
-                    + ((dy - 1) * spacing_mm[1]) ** 2
-                    + ((dx - 1) * spacing_mm[2]) ** 2
-                )
-                lengths[dz, dy, dx] = round(TENTHS * np.sqrt(squared))
-    n_far, n_near = rays.shape[1], min(int(rules[7]), rays.shape[1])
-    ends, ends_near = rays[:, n_far - 1], rays[:, n_near - 1]
-    steps = np.empty((rays.shape[0], n_far), np.int64)
-    steps_near = np.empty((rays.shape[0], n_near), np.int64)
-    for d in range(rays.shape[0]):
-        for s in range(n_far):  # the wall of a wide lumen is met first from the far end
-            steps[d, n_far - 1 - s] = (rays[d, s, 0] * ny + rays[d, s, 1]) * nx + rays[d, s, 2]
-        for s in range(n_near):
-            steps_near[d, s] = steps[d, n_far - 1 - s]
     step = lengths[0, 0, 0] + 1  # longer than any way to a neighbour, so that no layer stays empty
     n_rings = step
     heads, tails = np.empty(n_rings, np.int64), np.empty(n_rings, np.int64)
@@ -371,8 +384,4 @@ def walk_branch(
         z, y, x = place[n] // (ny * nx), (place[n] // nx) % ny, place[n] % nx
         if state[z, y, x] >= REFUSED:
             state[z, y, x] = FREE
-    part_of = np.zeros(n_in, np.int64)
-    if outcome == SPLIT:
-        for n in range(parts.size):
-            part_of[n_before + n] = parts[n]
-    return voxels[:n_in].copy(), layer_of[:n_in].copy(), part_of, outcome
+    return voxels[:n_in], layer_of[:n_in], parts, outcome
