@@ -40,9 +40,11 @@ LAST_FIRST = (
     "balls",
     "runs",
     "blocks",
-    "pixels",
 )
-"""Modules of kernels, in the order opposite to that of an analysis."""
+"""Modules of kernels that every analysis needs, in the order opposite to its own."""
+
+FOR_SOME = ("pixels",)
+"""Modules of kernels for compressed pixels: a run that needs one compiles it itself."""
 
 MOST_HELPERS = 3
 
@@ -96,16 +98,18 @@ def _started(most_threads: int) -> "list[subprocess.Popen[bytes]]":
 def compile_declared(part: int = 0, parts: int = 1, parent: int | None = None) -> bool:
     """Compile every `parts`-th kernel from number `part` on, or load it from the cache.
 
+    As a helper of `parent`, only what every analysis needs.
+
     Returns
     -------
     whole : bool
         False if `parent` is no longer the parent of this process, and it was given up.
     """
-    for module in LAST_FIRST:
+    modules = LAST_FIRST if parent is not None else LAST_FIRST + FOR_SOME
+    for module in modules:
         import_module(f"qct.kernels.{module}")
-    order = [f"qct.kernels.{module}" for module in LAST_FIRST]
-    made = declared()
-    names = sorted(made, key=lambda name: order.index(name.rpartition(".")[0]))
+    made = {name: one for name, one in declared().items() if name.split(".")[-2] in modules}
+    names = sorted(made, key=lambda name: modules.index(name.split(".")[-2]))
     for name in names[part::parts]:
         if parent is not None and os.getppid() != parent:
             return False
