@@ -103,7 +103,7 @@ def _mode(counts: npt.NDArray[np.int64], n: int) -> tuple[float, float]:
     for _ in range(STEPS_TO_MODE):
         squares, count = 0.0, 0
         for bin_ in range(int(level) + 1):
-            squares += counts[bin_] * (bin_ - level) ** 2
+            squares += counts[bin_] * ((bin_ - level) * (bin_ - level))
             count += counts[bin_]
         spread = max(math.sqrt(squares / max(count, 1)), 1.0)
         total, count = 0, 0

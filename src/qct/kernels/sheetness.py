@@ -84,11 +84,12 @@ def _eigenvalues(
 ) -> tuple[float, float, float]:
     """Return the eigenvalues of [[a, d, e], [d, b, f], [e, f, c]], largest first (trigonometric form)."""
     mean = (a + b + c) / 3.0
-    spread = (a - mean) ** 2 + (b - mean) ** 2 + (c - mean) ** 2 + 2 * (d * d + e * e + f * f)
+    u, v, w = a - mean, b - mean, c - mean
+    spread = u * u + v * v + w * w + 2 * (d * d + e * e + f * f)
     p = math.sqrt(spread / 6.0)
     if p < 1e-12:
         return mean, mean, mean
-    a, b, c, d, e, f = (a - mean) / p, (b - mean) / p, (c - mean) / p, d / p, e / p, f / p
+    a, b, c, d, e, f = u / p, v / p, w / p, d / p, e / p, f / p
     half_det = (a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e)) / 2.0
     angle = math.acos(min(1.0, max(-1.0, half_det))) / 3.0
     first = mean + 2 * p * math.cos(angle)

@@ -83,8 +83,8 @@ def _cross_sections(
     for p in range(part, points.shape[0], parts):
         pz, py, px = float(points[p, 0]), float(points[p, 1]), float(points[p, 2])
         _across(float(axes[p, 0]), float(axes[p, 1]), float(axes[p, 2]), u, w)
-        total = max(_read(contrast, pz, py, px), 0.0) * math.pi * (STEP / 2) ** 2
-        weight = math.pi * (STEP / 2) ** 2
+        weight = math.pi * STEP * STEP / 4
+        total = max(_read(contrast, pz, py, px), 0.0) * weight
         weighed, weights = total, weight
         r, known, value = 0.0, SPOKES, 0.0
         while r < reach:
@@ -146,7 +146,7 @@ def _across(z: float, y: float, x: float, u: Any, w: Any) -> None:
         u[0], u[1], u[2] = x, 0.0, -z
     else:
         u[0], u[1], u[2] = -y, z, 0.0
-    size = math.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2) + 1e-30
+    size = math.sqrt(u[0] * u[0] + u[1] * u[1] + u[2] * u[2]) + 1e-30
     for d in range(3):
         u[d] /= size
     w[0], w[1], w[2] = y * u[2] - x * u[1], x * u[0] - z * u[2], z * u[1] - y * u[0]
@@ -336,7 +336,8 @@ def _from_rim(
     points: npt.NDArray[np.int32], radii: npt.NDArray[np.float32], p: int, at: tuple[int, int, int]
 ) -> float:
     """Return a voxel's distance from a point's rim, negative under it; infinite beyond the radius."""
-    square = (at[0] - points[p, 0]) ** 2 + (at[1] - points[p, 1]) ** 2 + (at[2] - points[p, 2]) ** 2
+    z, y, x = at[0] - points[p, 0], at[1] - points[p, 1], at[2] - points[p, 2]
+    square = z * z + y * y + x * x
     if square > radii[p] * radii[p]:
         return np.inf
     return float(np.float32(math.sqrt(square) - radii[p]))
