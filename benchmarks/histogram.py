@@ -1,13 +1,13 @@
 """Time how five lobes are counted, against five other ways, as ratios from one run.
 
-    python benchmarks/histogram.py [slices]
+    python -m benchmarks.histogram [slices]
 
 The chest is made up: two ellipsoids cut into five lobes by slanted planes, HU of lung with noise. Each way
 is timed in turn, round after round, and the median of the rounds is compared.
 """
 
+import argparse
 import statistics
-import sys
 import time
 
 import numpy as np
@@ -19,6 +19,7 @@ from qct.measure.density import LOWEST_HU, N_BINS
 from qct.volume import PADDING_HU, Volume
 
 ROUNDS = 5
+SLICES = 400
 
 
 def chest(nz, ny=512, nx=512):
@@ -83,7 +84,7 @@ def whole_stage(hu, labels):
 WAYS = (read_once, kernel, whole_stage, numpy_masks, numpy_histograms, simpleitk)
 
 
-def table(nz=400):
+def table(nz=SLICES):
     """Time every way; return the table."""
     hu, labels = chest(nz)
     kernel(hu[:2], labels[:2])  # compiles
@@ -110,5 +111,12 @@ def table(nz=400):
     return "\n".join(lines)
 
 
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("slices", type=int, nargs="?", default=SLICES)
+    print(table(parser.parse_args().slices))
+
+
 if __name__ == "__main__":
-    print(table(*map(int, sys.argv[1:])))
+    main()

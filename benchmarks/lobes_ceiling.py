@@ -1,6 +1,6 @@
 """How well lobes can be known from the shape of the lungs: ceilings, on the label maps of another annotator.
 
-    python benchmarks/lobes_ceiling.py LUNA16_LABELS
+    python -m benchmarks.lobes_ceiling LUNA16_LABELS
 
 For every map, mean Dice of its lobes divided by
 
@@ -16,14 +16,14 @@ The last four look at the maps they are judged on or at their kind. Nothing of t
 mm inside the lobes are compared, so that differences of the masks play no part.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
+from benchmarks.lobes_prior import LOBES as STORED
+from benchmarks.lobes_prior import read_lobes
 
-from lobes_prior import LOBES as STORED
-from lobes_prior import read_lobes
 from qct.kernels.fields import sample_fields
 from qct.regions import Side
 from qct.segment.prior import FIELD_GRID, FISSURES_OF, default_prior, size_features
@@ -152,8 +152,13 @@ def ways(lung, others):
 
 def main():
     """Print the mean Dice by each way."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="of label maps (.nrrd)")
+    maps = sorted(parser.parse_args().folder.glob("*.nrrd"))
+    if len(maps) < 2:
+        parser.error("the folder holds fewer than two label maps (.nrrd)")
     prior = default_prior()
-    cases = [describe(path, prior) for path in sorted(Path(sys.argv[1]).glob("*.nrrd"))]
+    cases = [describe(path, prior) for path in maps]
     dice = {}
     for number, case in enumerate(cases):
         row = {}

@@ -1,6 +1,6 @@
 """What can be said of the two labelled slices of the Chest Imaging Platform's test data.
 
-    python benchmarks/lobes_crop.py CIP_FOLDER
+    python -m benchmarks.lobes_crop CIP_FOLDER
 
 ``crop_ct_2slices.nrrd`` is slices 60 and 61 of 96 that ``crop_ct_interactiveLobeSegmentation.nrrd`` labels
 (4 to 8: right upper, middle, lower, left upper, left lower lobe; 512 to 520: airways). Two slices of 0.5 mm
@@ -12,14 +12,14 @@ show no surface, so no lobe can be fitted to them. Shown are
 - the lobes of the 96 slices by the prior alone, though it knows whole lungs only, and these are 48 mm of them.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
+from benchmarks.lobes_prior import LOBES
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from lobes_prior import LOBES
 from qct.errors import NoLungsError
 from qct.measure import measure
 from qct.regions import LOBES as REGIONS
@@ -72,9 +72,14 @@ def off_the_line(hu, lobes, sides, pixel_mm):
 
 def main():
     """Print what can be said."""
-    folder = Path(sys.argv[1])
-    hu, spacing_mm = read(folder / "crop_ct_2slices.nrrd")
-    stored, _ = read(folder / "crop_ct_interactiveLobeSegmentation.nrrd")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="of the two files")
+    folder = parser.parse_args().folder
+    names = ("crop_ct_2slices.nrrd", "crop_ct_interactiveLobeSegmentation.nrrd")
+    for name in names:
+        if not (folder / name).is_file():
+            parser.error(f"{folder / name} is not there")
+    (hu, spacing_mm), (stored, _) = (read(folder / name) for name in names)
     every = as_lobes(stored)
     lobes = every[FIRST_SLICE : FIRST_SLICE + len(hu)]
     volume = Volume.from_spacing(hu.astype(np.int16), spacing_mm)

@@ -1,7 +1,7 @@
 """Dice and border errors of lobes divided by the prior alone: nothing is seen but the outline of the lungs.
 
-    python benchmarks/lobes_prior.py LUNA16_LABELS
-    python benchmarks/lobes_prior.py TOTALSEGMENTATOR_V1 --held-out
+    python -m benchmarks.lobes_prior LUNA16_LABELS
+    python -m benchmarks.lobes_prior TOTALSEGMENTATOR_V1 --held-out
 
 Labels 4 to 8 of the former are the right upper, middle, lower and the left upper and lower lobe; those of the
 latter are ours. With ``--held-out`` every map is divided by a prior that was learned from the other four fifths

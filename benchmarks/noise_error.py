@@ -6,7 +6,7 @@ A slice in five is made, for the time's sake: noise of slices is independent her
 repeats a spread is known to 70 / sqrt(n) %.
 """
 
-import sys
+import argparse
 from dataclasses import replace
 
 import numpy as np
@@ -32,8 +32,13 @@ def fine_percentile(counts, percent):
     return float(np.interp(percent / 100 * below[-1], below, edges))
 
 
-def main(repeats=40):
+def main():
     """Print, for each kernel and share, spread and told error."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("repeats", type=int, nargs="?", default=40)
+    repeats = parser.parse_args().repeats
+    if repeats < 2:
+        parser.error("a spread needs two repeats or more")
     spec = preset(
         "mild",
         model_mm=1.2,
@@ -70,4 +75,4 @@ def main(repeats=40):
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()
