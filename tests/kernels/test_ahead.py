@@ -136,3 +136,11 @@ def test_where_nothing_is_kept_nobody_helps(started, monkeypatch):
 
 def test_a_helper_ends_when_its_parent_has_ended():
     assert not ahead.compile_declared(parent=os.getpid())
+
+
+def test_python_does_not_complain_of_a_helper_still_at_work(tmp_path):
+    code = "from qct.kernels.ahead import compile_beside\nwith compile_beside():\n    pass"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "always", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "ResourceWarning" not in done.stderr

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 import numba
 from numba.core.sigutils import normalize_signature
@@ -49,7 +50,7 @@ FOR_SOME = ("pixels",)
 MOST_HELPERS = 3
 
 _helpers: list["subprocess.Popen[bytes]"] = []
-"""Those that were started: nobody waits for them, and Python would complain of one that is let go."""
+"""Those that were started."""
 
 
 @contextmanager
@@ -91,6 +92,8 @@ def _started(most_threads: int) -> "list[subprocess.Popen[bytes]]":
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
+            # or Python, at its own end, complains of one that is still at work
+            Thread(target=helper.wait, daemon=True).start()
             started.append(helper)
     return started
 
