@@ -6,15 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.compiled import inner, kernel
-
-
-@inner
-def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return an array twice as long that begins with the values; zeros follow."""
-    longer = np.zeros(2 * values.size, np.int64)
-    for n in range(values.size):
-        longer[n] = values[n]
-    return longer
+from qct.kernels.growth import doubled
 
 
 def flood_in_order(
@@ -135,9 +127,9 @@ def _flood_in_order(
                 continue
             seen[z2, y2, x2] = 1
             if n_queued == room:
-                place = _doubled(place)
-                behind = _doubled(behind)
-                came_from = _doubled(came_from)
+                place = doubled(place)
+                behind = doubled(behind)
+                came_from = doubled(came_from)
                 room *= 2
             place[n_queued] = (z2 * ny + y2) * nx + x2
             behind[n_queued] = -1

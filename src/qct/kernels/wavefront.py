@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, inner, kernel, read_only
+from qct.kernels.growth import doubled
 
 FREE, TAKEN, AHEAD, REFUSED, SEEN = 0, 1, 2, 3, 4
 """States of a voxel: may be entered; belongs to a branch; stands in the newest layer; lacks walls.
@@ -198,15 +199,6 @@ def without_spurs(part: npt.NDArray[np.int64]) -> int:
     return n_parts
 
 
-@inner
-def _doubled(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return an array twice as long that begins with the values; zeros follow."""
-    longer = np.zeros(2 * values.size, np.int64)
-    for n in range(values.size):
-        longer[n] = values[n]
-    return longer
-
-
 def walk_branch(
     hu: npt.NDArray[np.int16],
     state: npt.NDArray[np.uint8],
@@ -332,8 +324,8 @@ def _walk(
                     continue
                 state[z, y, x] = AHEAD
                 if n_in == voxels.size:
-                    voxels = _doubled(voxels)
-                    layer_of = _doubled(layer_of)
+                    voxels = doubled(voxels)
+                    layer_of = doubled(layer_of)
                 voxels[n_in] = flat
                 layer_of[n_in] = layer
                 n_in += 1
@@ -352,8 +344,8 @@ def _walk(
                         elif now < SEEN or way >= (now - SEEN - distance) % n_rings:
                             continue
                         if n_queued == room:
-                            place = _doubled(place)
-                            behind = _doubled(behind)
+                            place = doubled(place)
+                            behind = doubled(behind)
                             room *= 2
                         ring = (distance + way) % n_rings
                         state[z2, y2, x2] = SEEN + ring
