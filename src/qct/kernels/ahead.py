@@ -29,7 +29,6 @@ LAST_FIRST = (
     "vessels",
     "ridges",
     "background",
-    "histogram",
     "band",
     "plates",
     "sheetness",
@@ -38,8 +37,9 @@ LAST_FIRST = (
     "wavefront",
     "rays",
     "flood",
-    "balls",
+    "histogram",
     "runs",
+    "balls",
     "blocks",
 )
 """Modules of kernels that every analysis needs, in the order opposite to its own."""
