@@ -75,21 +75,22 @@ def _reading_gb_s() -> float:
 
 def first_run(scan: Path, rounds: int) -> str:
     """Time `qct analyze` without any compiled code, and again with what that run has compiled; medians."""
-    firsts, mores = [], []
-    for _ in range(rounds):
-        walls = []
-        with tempfile.TemporaryDirectory() as folder:
-            environment = as_installed() | {"NUMBA_CACHE_DIR": f"{folder}/compiled"}
-            for out in ("first", "second"):
-                command = [sys.executable, "-m", "qct", "analyze", str(scan), "--quiet", "-o"]
-                begin = time.perf_counter()
-                subprocess.run([*command, f"{folder}/{out}"], check=True, env=environment)
-                walls.append(time.perf_counter() - begin)
-        firsts.append(walls[0])
-        mores.append(walls[0] - walls[1])
-    return (
-        f"{statistics.median(firsts):.1f} s, {statistics.median(mores):.1f} s more than the second"
-    )
+    runs = [_first_and_second_s(scan) for _ in range(rounds)]
+    first = statistics.median(first for first, _ in runs)
+    more = statistics.median(first - second for first, second in runs)
+    return f"{first:.1f} s, {more:.1f} s more than the second"
+
+
+def _first_and_second_s(scan: Path) -> tuple[float, ...]:
+    walls = []
+    with tempfile.TemporaryDirectory() as folder:
+        environment = as_installed() | {"NUMBA_CACHE_DIR": f"{folder}/compiled"}
+        for out in ("first", "second"):
+            command = [sys.executable, "-m", "qct", "analyze", str(scan), "--quiet", "-o"]
+            begin = time.perf_counter()
+            subprocess.run([*command, f"{folder}/{out}"], check=True, env=environment)
+            walls.append(time.perf_counter() - begin)
+    return tuple(walls)
 
 
 def yardstick_s() -> float:

@@ -144,3 +144,25 @@ def test_python_does_not_complain_of_a_helper_still_at_work(tmp_path):
     command = [sys.executable, "-W", "always", "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "ResourceWarning" not in done.stderr
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="interpreted kernels are not compiled")
+def test_a_helper_begins_with_what_is_needed_last_and_leaves_out_what_few_runs_need(monkeypatch):
+    compiled = []
+
+    class Kernel:
+        def __init__(self, module):
+            self.module = module
+
+        def compile(self, _):
+            compiled.append(self.module)
+
+    every = (*ahead.LAST_FIRST, *ahead.FOR_SOME)
+    made = {f"qct.kernels.{module}.loop": (Kernel(module), "(int64,)") for module in sorted(every)}
+    monkeypatch.setattr(ahead, "declared", lambda: made)
+    monkeypatch.setattr(os, "getppid", lambda: 7)
+    assert ahead.compile_declared(parent=7)
+    assert compiled == list(ahead.LAST_FIRST)
+    compiled.clear()
+    assert ahead.compile_declared()
+    assert compiled == list(every)

@@ -134,3 +134,10 @@ def test_no_wall_no_way_but_at_the_edge_of_the_grid():
     voxels, _, _, _ = walk(hu, voxels=1e9, parts=1e9)
     _, y, x = np.unravel_index(voxels, hu.shape)
     assert (np.minimum(np.minimum(y, 40 - y), np.minimum(x, 40 - x)) <= 4).all()
+
+
+def test_rays_without_a_step_close_by_meet_no_wall_there():
+    hu = fork(1)
+    voxels, _, _, _ = walk(hu, depth=1e9, steps=0)
+    np.testing.assert_array_equal(voxels, walk(hu, depth=1e9, near=1e9)[0])
+    assert voxels.size < np.count_nonzero(hu[1:])

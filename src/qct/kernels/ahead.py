@@ -111,8 +111,8 @@ def compile_declared(part: int = 0, parts: int = 1, parent: int | None = None) -
     modules = LAST_FIRST if parent is not None else LAST_FIRST + FOR_SOME
     for module in modules:
         import_module(f"qct.kernels.{module}")
-    made = {name: one for name, one in declared().items() if name.split(".")[-2] in modules}
-    names = sorted(made, key=lambda name: modules.index(name.split(".")[-2]))
+    made = declared()
+    names = [name for module in modules for name in made if name.split(".")[-2] == module]
     for name in names[part::parts]:
         if parent is not None and os.getppid() != parent:
             return False

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.compiled import inner, kernel
-from qct.kernels.growth import doubled
+from qct.kernels.queues import doubled, put_last, take_first
 
 
 def flood_in_order(
@@ -88,23 +88,18 @@ def _flood_in_order(
     behind = np.zeros(room, np.int64)
     came_from = np.zeros(room, np.int64)
     came_from[0] = -1
-    behind[0] = -1
     n_wet = 0
 
     level = min(max(int(hu[seed[0], seed[1], seed[2]]) - lowest_hu, 0), n_levels - 1)
     place[0] = (seed[0] * ny + seed[1]) * nx + seed[2]
-    heads[level] = 0
-    tails[level] = 0
+    put_last(behind, heads, tails, level, 0)
     seen[seed[0], seed[1], seed[2]] = 1
     n_queued = 1
     while level < n_levels and n_wet < most_voxels:
-        entry = heads[level]
+        entry = take_first(behind, heads, tails, level)
         if entry < 0:
             level += 1
             continue
-        heads[level] = behind[entry]
-        if heads[level] < 0:
-            tails[level] = -1
         flat = place[entry]
         voxels[n_wet] = flat
         levels[n_wet] = level + lowest_hu
@@ -132,13 +127,8 @@ def _flood_in_order(
                 came_from = doubled(came_from)
                 room *= 2
             place[n_queued] = (z2 * ny + y2) * nx + x2
-            behind[n_queued] = -1
             came_from[n_queued] = n_wet - 1
-            if tails[joins] < 0:
-                heads[joins] = n_queued
-            else:
-                behind[tails[joins]] = n_queued
-            tails[joins] = n_queued
+            put_last(behind, heads, tails, joins, n_queued)
             n_queued += 1
     return n_wet
 
@@ -208,36 +198,16 @@ def _flood_markers(
         if basins[flat] == 0 or _is_amid(basins, flat, slice_, row):
             continue
         level = min(max(int(hu[flat]) - lowest_hu, 0), n_levels - 1)
-        _queue(behind, heads, tails, level, flat)
+        put_last(behind, heads, tails, level, flat)
     level = 0
     while level < n_levels:
-        flat = heads[level]
+        flat = take_first(behind, heads, tails, level)
         if flat < 0:
             level += 1
             continue
-        heads[level] = behind[flat]
-        if heads[level] < 0:
-            tails[level] = -1
         for step in (-slice_, slice_, -row, row, -1, 1):
             beside = flat + step
             joins = max(int(hu[beside]) - lowest_hu, level)
             if basins[beside] == 0 and joins < n_levels:
                 basins[beside] = basins[flat]
-                _queue(behind, heads, tails, joins, beside)
-
-
-@inner
-def _queue(
-    behind: npt.NDArray[np.int32],
-    heads: npt.NDArray[np.int64],
-    tails: npt.NDArray[np.int64],
-    level: int,
-    flat: int,
-) -> None:
-    """Put a voxel at the end of the queue of a level."""
-    behind[flat] = -1
-    if tails[level] < 0:
-        heads[level] = flat
-    else:
-        behind[tails[level]] = flat
-    tails[level] = flat
+                put_last(behind, heads, tails, joins, beside)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qct.kernels.compiled import in_parts, inner, kernel, read_only
-from qct.kernels.growth import doubled
+from qct.kernels.queues import doubled, put_last, take_first
 
 FREE, TAKEN, AHEAD, REFUSED, SEEN = 0, 1, 2, 3, 4
 """States of a voxel: may be entered; belongs to a branch; stands in the newest layer; lacks walls.
@@ -253,7 +253,10 @@ def walk_branch(
     n_near = min(int(rules[7]), rays.shape[1])
     # the wall of a wide lumen is met first from the far end
     steps = np.ascontiguousarray((rays @ np.array([ny * nx, nx, 1], np.int64))[:, ::-1])
-    near = np.ascontiguousarray(rays[:, n_near - 1]), np.ascontiguousarray(steps[:, -n_near:])
+    near = (
+        np.ascontiguousarray(rays[:, n_near - 1]),
+        np.ascontiguousarray(steps[:, rays.shape[1] - n_near :]),
+    )
     far = np.ascontiguousarray(rays[:, -1]), steps
     voxels, layer, parts, outcome = _walk(hu, state, seeds, lengths, *near, *far, rules)
     part = np.zeros(voxels.size, np.int64)
@@ -302,16 +305,15 @@ def _walk(
     while True:
         # enter everything whose path length lies within this layer
         while distance < (layer + 1) * step and waiting > 0:
-            ring = distance % n_rings
-            entry = heads[ring]
             if distance == 0 and n_seeds > 0:
                 n_seeds -= 1
                 flat = seeds[seeds.size - 1 - n_seeds]
                 waiting -= 1
-            elif entry >= 0:
-                heads[ring] = behind[entry]
-                if heads[ring] < 0:
-                    tails[ring] = -1
+            else:
+                entry = take_first(behind, heads, tails, distance % n_rings)
+                if entry < 0:
+                    distance += 1
+                    continue
                 waiting -= 1
                 flat = place[entry]
                 z, y, x = flat // (ny * nx), (flat // nx) % ny, flat % nx
@@ -329,9 +331,6 @@ def _walk(
                 voxels[n_in] = flat
                 layer_of[n_in] = layer
                 n_in += 1
-            else:
-                distance += 1
-                continue
             z, y, x = flat // (ny * nx), (flat // nx) % ny, flat % nx
             for z2 in range(max(z - 1, 0), min(z + 2, nz)):
                 for y2 in range(max(y - 1, 0), min(y + 2, ny)):
@@ -350,12 +349,7 @@ def _walk(
                         ring = (distance + way) % n_rings
                         state[z2, y2, x2] = SEEN + ring
                         place[n_queued] = (z2 * ny + y2) * nx + x2
-                        behind[n_queued] = -1
-                        if tails[ring] < 0:
-                            heads[ring] = n_queued
-                        else:
-                            behind[tails[ring]] = n_queued
-                        tails[ring] = n_queued
+                        put_last(behind, heads, tails, ring, n_queued)
                         n_queued += 1
                         waiting += 1
         if n_in == n_before:
